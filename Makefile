@@ -1,0 +1,34 @@
+# Everything a newcomer needs: each target sets up what it uses. PYTHON may name another Python (3.11 or newer).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check bench build clean
+
+demo: $(READY)  ## Store a sample of real conversation and find it again
+	@$(BIN)/agentmem demo --db demo.db
+
+test: $(READY)  ## Run the tests
+	@$(BIN)/python -m pytest -n 2
+
+check: $(READY)  ## Types, lint, layers
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(READY)  ## Measure this machine
+	@$(BIN)/agentmem bench fast batch search storage
+
+build: $(READY)  ## Wheel and sdist into dist/
+	@$(BIN)/python -m build
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	@touch $@
+
+clean:  ## Remove what the other targets made
+	rm -rf $(VENV) dist demo.db demo.db-wal demo.db-shm .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,60 @@
+"""Long-term memory for LLM agents in one SQLite file.
+
+Names are imported when first used (PEP 562), so that `import agentmem_integrations` costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .errors import (
+        AgentMemError,
+        ClosedError,
+        ConflictError,
+        EmbedderMismatchError,
+        EmbeddingError,
+        FilterError,
+        InvalidInputError,
+        MissingExtraError,
+        NotADatabaseError,
+        NotFoundError,
+        SchemaError,
+        ScopeError,
+        StorageError,
+        StoreBusyError,
+        StoreFullError,
+        TextError,
+        VectorError,
+    )
+    from .memory import AgentMemory, UserMemory
+    from .models import KINDS, SHARED, AddResult, Event, Hit, Memory
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "memory": ("AgentMemory", "UserMemory"),
+    "models": ("KINDS", "SHARED", "AddResult", "Event", "Hit", "Memory"),
+    "errors": (
+        "AgentMemError", "ClosedError", "ConflictError", "EmbedderMismatchError", "EmbeddingError", "FilterError",
+        "InvalidInputError", "MissingExtraError", "NotADatabaseError", "NotFoundError", "SchemaError", "ScopeError",
+        "StorageError", "StoreBusyError", "StoreFullError", "TextError", "VectorError",
+    ),
+}  # fmt: skip
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "KINDS", "SHARED", "AddResult", "AgentMemError", "AgentMemory", "ClosedError", "ConflictError", "EmbedderMismatchError",
+    "EmbeddingError", "Event", "FilterError", "Hit", "InvalidInputError", "Memory", "MissingExtraError", "NotADatabaseError",
+    "NotFoundError", "SchemaError", "ScopeError", "StorageError", "StoreBusyError", "StoreFullError", "TextError",
+    "UserMemory", "VectorError",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME_OF[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

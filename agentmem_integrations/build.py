@@ -1,0 +1,142 @@
+"""Settings become wired objects. The only place that names concrete classes."""
+
+import os
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+from .config import MEMORY_URL, Durability, Mode, Settings, Twins
+from .errors import ClosedError, InvalidInputError
+from .pipeline.add import AddHallway
+from .pipeline.checks import read_name
+from .pipeline.search import SearchHallway
+from .pipeline.writing import Commits, Writing
+from .ports import Embedder, Store
+
+READERS = min(32, 4 + (os.cpu_count() or 1))  # threads for awaited reads: SQLite and numpy release the GIL
+
+
+@dataclass(slots=True)
+class Engine:
+    """One open store and what all its collections share."""
+
+    store: Store
+    commits: Commits
+    path: str
+    closed: bool = False
+    rooms: list["Room"] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    _executor: ThreadPoolExecutor | None = None
+    _pid: int = 0
+
+    @property
+    def executor(self) -> ThreadPoolExecutor:
+        """Threads for awaited reads, made when first needed and anew in a forked child."""
+        with self.lock:
+            if self._executor is None or self._pid != os.getpid():
+                self._executor, self._pid = ThreadPoolExecutor(READERS, thread_name_prefix="agentmem-read"), os.getpid()
+            return self._executor
+
+    def open_rooms(self) -> list["Room"]:
+        """Return the collections that were opened so far."""
+        return list(self.rooms)
+
+    def check_open(self) -> None:
+        """Raise `ClosedError` once closed."""
+        if self.closed:
+            raise ClosedError(f"this memory ({self.path}) is closed: open it again with AgentMemory({self.path!r})")
+
+    def close(self) -> None:
+        """Finish what is queued and let go of the file."""
+        with self.lock:
+            if self.closed:
+                return
+            self.closed = True
+        for room in self.rooms:
+            room.writing.close()
+        self.commits.stage.close()
+        if self._executor is not None and self._pid == os.getpid():
+            self._executor.shutdown()
+        self.store.close()
+
+
+@dataclass(slots=True)
+class Room:
+    """One open collection: its two hallways."""
+
+    engine: Engine
+    namespace: str
+    mode: Mode
+    twins: Twins
+    text_limit: int
+    dim: int | None
+    writing: Writing
+    adding: AddHallway
+    searching: SearchHallway
+
+
+def open_engine(settings: Settings) -> Engine:
+    """Open the store that the settings name.
+
+    Raises:
+        InvalidInputError: a setting that is none.
+        StorageError: the path cannot be a memory file.
+    """
+    _one_of("durability", settings.durability, Durability)
+    path = os.fspath(settings.path)
+    scheme = re.match(r"(\w+)://", path)
+    if scheme and path != MEMORY_URL:
+        raise InvalidInputError(f"{path!r}: stores are a file or {MEMORY_URL}; {scheme[1]}:// is not supported")
+    if not path or "\x00" in path:
+        raise InvalidInputError(f"path={path!r}: pass a file name such as 'memory.db', or {MEMORY_URL}")
+
+    from .storage.sqlite.store import SqliteStore
+
+    store = SqliteStore(path, settings.durability, settings.matrix_budget)
+    return Engine(store, Commits(store), path)
+
+
+def open_room(engine: Engine, settings: Settings) -> Room:
+    """Open a collection in an open store.
+
+    Raises:
+        InvalidInputError: a setting that is none.
+        EmbedderMismatchError: the collection holds another embedder's vectors.
+    """
+    engine.check_open()
+    _one_of("mode", settings.mode, Mode)
+    if settings.twins is not None:
+        _one_of("twins", settings.twins, Twins)
+    namespace = read_name(settings.namespace, "namespace")
+    if namespace is None:
+        raise InvalidInputError("namespace=None: pass the collection's name")
+    embedder = _embedder(settings.embedder)
+    policy = engine.store.open_collection(namespace, settings.twins, embedder.identity if embedder else None)
+    writing = Writing(engine.commits, embedder, namespace)
+    room = Room(
+        engine, namespace, settings.mode, policy, settings.text_limit, embedder.identity.dim if embedder else None,
+        writing, AddHallway(writing), SearchHallway(engine.store, embedder),
+    )  # fmt: skip
+    engine.rooms.append(room)
+    return room
+
+
+def _embedder(spec: Any) -> Embedder | None:
+    if spec is None:
+        return None
+    if spec == "static":
+        from .embedding.lazy import BundledEmbedder
+
+        return BundledEmbedder()
+    if isinstance(spec, str):
+        raise InvalidInputError(f"embedder={spec!r} is unknown: use 'static', or an object with embed_documents and embed_query")
+    from .embedding.checked import CheckedEmbedder
+
+    return CheckedEmbedder(spec)
+
+
+def _one_of(what: str, value: Any, choices: Any) -> None:
+    if value not in get_args(choices):
+        raise InvalidInputError(f"{what}={value!r}: use one of {', '.join(map(repr, get_args(choices)))}")

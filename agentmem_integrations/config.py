@@ -1,0 +1,60 @@
+"""Settings of a memory, and the limits that hold for every store."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
+
+Mode = Literal["fast", "batch", "intelligent"]
+Durability = Literal["full", "normal"]
+Twins = Literal["merge", "keep"]
+Using = Literal["hybrid", "vector", "text"]
+
+MEMORY_URL: Final = "memory://"
+"""Opens a private store in RAM that is gone when it is closed."""
+
+TEXT_LIMIT: Final = 131_072
+"""Characters in one memory, unless the caller sets another limit."""
+
+ID_LIMIT: Final = 1_000
+"""Characters in an id, a role, a name or a namespace."""
+
+MAX_K: Final = 1_000
+"""Hits in one search, `offset` included."""
+
+MAX_PAGE: Final = 10_000
+"""Memories in one page of `list`."""
+
+BUSY_TIMEOUT_S: Final = 30.0
+"""How long a writer waits for another process before `StoreBusyError`, in seconds."""
+
+MATRIX_BUDGET: Final = 512 * 1024 * 1024
+"""Bytes of vectors that searches may keep in RAM, for all scopes together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `AgentMemory(...)` was asked for.
+
+    Attributes:
+        path: A file, or `memory://`.
+        embedder: A spec such as `"static"`, or an object with `embed_documents` and `embed_query`.
+        mode: The recipe of an `add` that names none.
+        namespace: The collection's name.
+        durability: `"full"`: an acknowledged write is on disk; `"normal"`: it survives a crash of the process, but
+            the last ones may be lost with the power.
+        twins: `"merge"`: the same utterance told twice is one memory; `"keep"`: a document collection; None: as it was made.
+        text_limit: Characters allowed in one memory.
+        matrix_budget: Bytes of vectors kept in RAM for searching.
+    """
+
+    path: str = MEMORY_URL
+    embedder: Any = "static"
+    mode: Mode = "fast"
+    namespace: str = "default"
+    durability: Durability = "full"
+    twins: Twins | None = None
+    text_limit: int = TEXT_LIMIT
+    matrix_budget: int = MATRIX_BUDGET
+
+    def for_collection(self, name: str, embedder: Any, twins: Twins | None, mode: Mode | None) -> "Settings":
+        """Return the settings of another collection in the same store."""
+        return replace(self, namespace=name, embedder=embedder, twins=twins, mode=mode or self.mode)

@@ -1,0 +1,37 @@
+"""The bundled embedder, loaded when the first text comes: opening a file to list it should not read a table of 8 MB."""
+
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..models import Identity
+from ..ports import Matrix, Vector
+
+if TYPE_CHECKING:
+    from .static import StaticEmbedder
+
+
+class BundledEmbedder:
+    """`StaticEmbedder` behind the `Embedder` port."""
+
+    def __init__(self) -> None:
+        from .static import StaticEmbedder  # imports tokenizers
+
+        self.identity = Identity(StaticEmbedder.name, StaticEmbedder.revision, StaticEmbedder.dim)
+        self._make = StaticEmbedder
+        self._loaded: StaticEmbedder | None = None
+        self._lock = threading.Lock()
+
+    def embed_documents(self, texts: Sequence[str]) -> Matrix:
+        """Return one unit vector per text, shape (n, 256)."""
+        return (self._loaded or self._load()).embed_documents(texts)
+
+    def embed_query(self, text: str) -> Vector:
+        """Return the unit vector of a question, shape (256,)."""
+        return (self._loaded or self._load()).embed_query(text)
+
+    def _load(self) -> "StaticEmbedder":
+        with self._lock:
+            if self._loaded is None:
+                self._loaded = self._make()
+            return self._loaded

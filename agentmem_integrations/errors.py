@@ -1,0 +1,90 @@
+"""Every error this library raises, as one tree.
+
+    AgentMemError
+    ├── InvalidInputError (ValueError)      the call was wrong; nothing was stored
+    │   ├── ScopeError                      whose memory it is was not said, or said twice
+    │   ├── TextError                       empty, too long, or not storable text
+    │   ├── FilterError                     a condition that no filter can express
+    │   └── VectorError                     wrong length, zero, or not finite
+    ├── NotFoundError (LookupError)         no such memory for this caller
+    ├── ConflictError                       the change contradicts what is stored
+    ├── ClosedError                         the memory was closed
+    ├── MissingExtraError (ImportError)     an optional package is not installed
+    ├── EmbeddingError                      the embedder failed, or gave unusable vectors
+    ├── EmbedderMismatchError               the collection was written with another embedder
+    └── StorageError                        the file could not be used
+        ├── NotADatabaseError               something else lies at that path
+        ├── SchemaError                     written by a newer version, or damaged
+        ├── StoreBusyError                  another process held the file too long
+        └── StoreFullError                  no space, no permission, or a failing disk
+
+A message says what happened, with which value, and what to do next. It never contains the text of a memory.
+"""
+
+
+class AgentMemError(Exception):
+    """Anything that went wrong in this library."""
+
+
+class InvalidInputError(AgentMemError, ValueError):
+    """The call was wrong; nothing was stored."""
+
+
+class ScopeError(InvalidInputError):
+    """Whose memory it is was not said, or was said twice in different words."""
+
+
+class TextError(InvalidInputError):
+    """The text is empty, too long, or cannot be stored."""
+
+
+class FilterError(InvalidInputError):
+    """The condition cannot be understood."""
+
+
+class VectorError(InvalidInputError):
+    """The vector has the wrong length, is zero, or is not finite."""
+
+
+class NotFoundError(AgentMemError, LookupError):
+    """There is no such memory for this caller."""
+
+
+class ConflictError(AgentMemError):
+    """The change contradicts what is stored."""
+
+
+class ClosedError(AgentMemError):
+    """The memory was closed."""
+
+
+class MissingExtraError(AgentMemError, ImportError):
+    """An optional package is needed and not installed."""
+
+
+class EmbeddingError(AgentMemError):
+    """The embedder failed, or returned vectors that cannot be stored."""
+
+
+class EmbedderMismatchError(AgentMemError):
+    """The collection holds vectors of another embedder."""
+
+
+class StorageError(AgentMemError):
+    """The file could not be read or written."""
+
+
+class NotADatabaseError(StorageError):
+    """What lies at the path is not a memory file."""
+
+
+class SchemaError(StorageError):
+    """The file's schema is newer than this version, or damaged."""
+
+
+class StoreBusyError(StorageError):
+    """Another process held the file for longer than the busy timeout."""
+
+
+class StoreFullError(StorageError):
+    """The file system refused the write: no space, no permission, or a failing disk."""

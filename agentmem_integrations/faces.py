@@ -1,0 +1,94 @@
+"""One body, two faces: a method is written once, as something that can be waited for or awaited.
+
+`@face` makes the sync method of it, `twin` the async one with the same signature; neither has a body of its own to drift.
+"""
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar
+
+from .build import Engine
+from .pipeline.stages import Write
+from .pipeline.writing import Writing
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Call(Protocol[R_co]):
+    """Work that was checked and prepared, and is done when its result is asked for."""
+
+    def result(self) -> R_co:
+        """Do it and wait."""
+
+    def __await__(self) -> Generator[Any, None, R_co]:
+        """Do it without holding up the event loop."""
+
+
+class Read(Generic[R]):
+    """Work that runs in the caller's thread, or on the engine's bounded executor when awaited.
+
+    Args:
+        engine: Whose executor.
+        work: What to do.
+    """
+
+    def __init__(self, engine: Engine, work: Callable[[], R]) -> None:
+        self._engine = engine
+        self._work = work
+
+    def result(self) -> R:
+        """Do it here."""
+        return self._work()
+
+    def __await__(self) -> Generator[Any, None, R]:
+        """Do it on the executor."""
+        return asyncio.get_running_loop().run_in_executor(self._engine.executor, self._work).__await__()
+
+
+class Change(Generic[R]):
+    """A write on its way through the stages.
+
+    Args:
+        writing: The way.
+        write: What to write.
+    """
+
+    def __init__(self, writing: Writing, write: Write[R]) -> None:
+        self._writing = writing
+        self._write = write
+
+    def result(self) -> R:
+        """Write and wait until it is on disk."""
+        return self._writing.run(self._write)
+
+    def __await__(self) -> Generator[Any, None, R]:
+        """Write and await that it is on disk."""
+        return self._writing.arun(self._write).__await__()
+
+
+def face(begin: Callable[P, Call[R]]) -> Callable[P, R]:
+    """Return the sync method of a method that begins a call."""
+
+    @functools.wraps(begin)
+    def method(*args: P.args, **kwargs: P.kwargs) -> R:
+        return begin(*args, **kwargs).result()
+
+    return method
+
+
+def twin(method: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
+    """Return the async method of a `face`."""
+    begin: Callable[P, Call[R]] = method.__wrapped__  # type: ignore[attr-defined]  # set by functools.wraps in face()
+
+    @functools.wraps(begin)
+    async def amethod(*args: P.args, **kwargs: P.kwargs) -> R:
+        return await begin(*args, **kwargs)
+
+    name = f"a{begin.__name__}"
+    amethod.__name__, amethod.__qualname__ = name, begin.__qualname__.replace(begin.__name__, name)
+    amethod.__doc__ = f"Async twin of `{begin.__name__}`.\n\n{inspect.cleandoc(begin.__doc__ or '')}"
+    return amethod

@@ -1,0 +1,245 @@
+"""Conditions on metadata: what a filter means, in Python.
+
+A filter is a dict in MongoDB's style: `{"city": "Lisbon", "age": {"$gte": 18}, "$or": [{...}, {...}]}`.
+`parse` turns it into a tree, `matches` says what the tree means; every store must agree with `matches`.
+
+The meaning, where others differ:
+
+- Keys are the top-level keys of the metadata; plain values mean equality; several keys mean all of them.
+- `$ne`, `$nin` and `$not` are plain negations, so a memory without the key matches them. `$eq: None` wants a stored null.
+- Numbers compare with numbers (1 equals 1.0), text with text by code point; `True` is no number. `$gt` and its kin
+  between different types never match. Lists and objects are equal if their canonical JSON is.
+- `$contains` is a substring of a text, or an element of a list.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from .errors import FilterError
+
+COMPARISONS: Final = ("$eq", "$gt", "$gte", "$lt", "$lte", "$in", "$exists", "$contains")
+NEGATIONS: Final = {"$ne": "$eq", "$nin": "$in"}
+MAX_DEPTH: Final = 30
+MAX_CONDITIONS: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """`key` stands in the relation `op` (one of `COMPARISONS`) to `value`."""
+
+    key: str
+    op: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Every one of the conditions holds."""
+
+    conditions: tuple["Condition", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """At least one of the conditions holds."""
+
+    conditions: tuple["Condition", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The condition does not hold."""
+
+    condition: "Condition"
+
+
+Condition = Compare | All | AnyOf | Not
+
+
+def canonical(value: Any) -> str:
+    """Return the one JSON text that stands for `value`: sorted keys, no spaces, not escaped beyond need."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def parse(filter: Mapping[str, Any] | None) -> Condition | None:
+    """Read a filter.
+
+    Args:
+        filter: The dict, or None or an empty one for no condition.
+
+    Returns:
+        The condition tree; None if there is no condition.
+
+    Raises:
+        FilterError: an unknown operator, a value no JSON can hold, or a filter that is too deep or too long.
+    """
+    if filter is None:
+        return None
+    if not isinstance(filter, Mapping):
+        raise FilterError(f"a filter is a dict such as {{'city': 'Lisbon'}}, not {type(filter).__name__}")
+    if not filter:
+        return None
+    tree = _object(filter, 0)
+    if (count := _size(tree)) > MAX_CONDITIONS:
+        raise FilterError(f"the filter has {count} conditions; at most {MAX_CONDITIONS} are allowed: use $in for long lists")
+    return tree
+
+
+def matches(condition: Condition | None, metadata: Mapping[str, Any]) -> bool:
+    """Say whether `metadata` meets the condition. This is the meaning that every store must give it."""
+    match condition:
+        case None:
+            return True
+        case Compare(key, op, value):
+            return (key in metadata) == value if op == "$exists" else key in metadata and _holds(op, metadata[key], value)
+        case All(conditions):
+            return all(matches(c, metadata) for c in conditions)
+        case AnyOf(conditions):
+            return any(matches(c, metadata) for c in conditions)
+        case Not(inner):
+            return not matches(inner, metadata)
+
+
+def check_json(value: Any, what: str, depth: int = 0) -> None:
+    """Refuse what JSON in a database cannot give back unchanged.
+
+    Raises:
+        FilterError: not JSON, a number beyond 64 bits, NaN or infinity, NUL or a lone surrogate in a text, or
+            nesting deeper than `MAX_DEPTH`.
+    """
+    if depth > MAX_DEPTH:
+        raise FilterError(f"{what} is nested deeper than {MAX_DEPTH} levels: flatten it")
+    match value:
+        case None | bool():
+            return
+        case int():
+            if not -(2**63) <= value < 2**63:
+                raise FilterError(f"{what} holds an integer beyond 64 bits: pass it as text")
+        case float():
+            if not math.isfinite(value):
+                raise FilterError(f"{what} holds {value}, which JSON cannot express: use None or text")
+        case str():
+            _check_text(value, what)
+        case Mapping():
+            for key, item in value.items():
+                if not isinstance(key, str):
+                    raise FilterError(f"{what} has the key {key!r}: keys are text")
+                _check_text(key, what)
+                check_json(item, what, depth + 1)
+        case list() | tuple():
+            for item in value:
+                check_json(item, what, depth + 1)
+        case _:
+            raise FilterError(f"{what} holds a {type(value).__name__}: use text, numbers, booleans, None, lists and dicts "
+                              "(a date as its ISO text)")
+
+
+def _check_text(value: str, what: str) -> None:
+    if "\x00" in value:  # SQLite's JSON functions end a text at NUL
+        raise FilterError(f"{what} holds a NUL character: remove it")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as e:
+            raise FilterError(f"{what} holds a lone surrogate at position {e.start}: it is not text") from None
+
+
+def _object(filter: Mapping[str, Any], depth: int) -> Condition:
+    if depth > MAX_DEPTH:
+        raise FilterError(f"the filter is nested deeper than {MAX_DEPTH} levels: flatten it")
+    conditions = [_entry(key, value, depth) for key, value in filter.items()]
+    return conditions[0] if len(conditions) == 1 else All(tuple(conditions))
+
+
+def _entry(key: Any, value: Any, depth: int) -> Condition:
+    if key in ("$and", "$or"):
+        if not isinstance(value, Sequence) or isinstance(value, str) or not value or not all(isinstance(v, Mapping) and v for v in value):
+            raise FilterError(f"{key} takes a non-empty list of filters")
+        branches = tuple(_object(v, depth + 1) for v in value)
+        return All(branches) if key == "$and" else AnyOf(branches)
+    if key == "$not":
+        if not isinstance(value, Mapping) or not value:
+            raise FilterError("$not takes a filter")
+        return Not(_object(value, depth + 1))
+    if not isinstance(key, str) or key.startswith("$"):
+        raise FilterError(f"unknown operator {key!r}: use $and, $or, $not, or a metadata key")
+    _check_text(key, "a filter key")
+    if isinstance(value, Mapping) and any(isinstance(k, str) and k.startswith("$") for k in value):
+        conditions = [_relation(key, op, operand, depth) for op, operand in value.items()]
+        return conditions[0] if len(conditions) == 1 else All(tuple(conditions))
+    return _relation(key, "$eq", value, depth)
+
+
+def _relation(key: str, op: Any, value: Any, depth: int) -> Condition:
+    if op == "$not":
+        if not isinstance(value, Mapping) or not value or not all(str(k).startswith("$") for k in value):
+            raise FilterError(f"$not of {key!r} takes operators, such as {{'$not': {{'$gt': 3}}}}")
+        return Not(_entry(key, value, depth + 1)) if depth < MAX_DEPTH else _object({}, depth + 1)
+    if op in NEGATIONS:
+        return Not(_relation(key, NEGATIONS[op], value, depth))
+    if op not in COMPARISONS:
+        raise FilterError(f"unknown operator {op!r} for {key!r}: use one of {', '.join((*COMPARISONS, *NEGATIONS, '$not'))}")
+    if op == "$in" and (not isinstance(value, Sequence | frozenset | set) or isinstance(value, str)):
+        raise FilterError(f"$in of {key!r} takes a list")
+    if op == "$exists" and not isinstance(value, bool):
+        raise FilterError(f"$exists of {key!r} takes True or False")
+    if op in ("$gt", "$gte", "$lt", "$lte") and (isinstance(value, bool) or not isinstance(value, int | float | str)):
+        raise FilterError(f"{op} of {key!r} takes a number or a text")
+    if op == "$in":
+        value = tuple(value)
+    check_json(value, f"the filter on {key!r}")
+    return Compare(key, op, value)
+
+
+def _size(condition: Condition) -> int:
+    match condition:
+        case Compare():
+            return 1
+        case All(conditions) | AnyOf(conditions):
+            return sum(map(_size, conditions))
+        case Not(inner):
+            return _size(inner)
+
+
+def _holds(op: str, stored: Any, value: Any) -> bool:
+    if op == "$eq":
+        return same(stored, value)
+    if op == "$in":
+        return any(same(stored, v) for v in value)
+    if op == "$contains":
+        if isinstance(stored, str):
+            return isinstance(value, str) and value in stored
+        return isinstance(stored, list | tuple) and any(same(item, value) for item in stored)
+    if family(stored) != family(value):
+        return False
+    if op == "$gt":
+        return bool(stored > value)
+    if op == "$gte":
+        return bool(stored >= value)
+    return bool(stored < value) if op == "$lt" else bool(stored <= value)
+
+
+def same(stored: Any, value: Any) -> bool:
+    """Equality as filters see it: by type family, then by value."""
+    kind = family(stored)
+    if kind != family(value):
+        return False
+    return canonical(stored) == canonical(value) if kind == "container" else bool(stored == value)
+
+
+def family(value: Any) -> str:
+    """Return `null`, `boolean`, `number`, `text` or `container`: values of different families are never equal."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case int() | float():
+            return "number"
+        case str():
+            return "text"
+        case _:
+            return "container"

@@ -1,0 +1,27 @@
+"""When two memories are the same utterance told twice."""
+
+import hashlib
+import unicodedata
+
+from .models import Memory
+
+
+def normalise(text: str) -> str:
+    """Return `text` in Unicode NFC with runs of white space as single spaces: what twins are compared by.
+
+    Case and punctuation count: in code, names and quotations they carry meaning.
+    """
+    text = " ".join(text.split())
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def fingerprint(memory: Memory) -> bytes:
+    """Return 16 bytes that are equal for twins.
+
+    Twins agree in agent, session, role, name, given timestamp and normalised text; that they also agree in namespace and
+    owner is the store's to see to. A timestamp was given if `occurred_at` is not the instant of storing.
+    """
+    said_at = None if memory.occurred_at == memory.created_at else memory.occurred_at
+    told = (memory.agent_id, memory.session_id, memory.role, memory.name, said_at and said_at.timestamp(), normalise(memory.text))
+    # repr of a tuple of text, numbers and None is injective, so no separator can be forged
+    return hashlib.blake2b(repr(told).encode(), digest_size=16).digest()

@@ -1,0 +1,142 @@
+"""The add hallway: normalize -> embed -> decide -> apply.
+
+What was said becomes episodes; each episode becomes a memory in the caller's scope; the stages of `writing` embed and commit
+them. Whether an utterance is already known is decided by the store, inside the transaction: looking first and writing later
+would let two callers both find nothing.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final, Literal, TypeVar
+
+from ..errors import AgentMemError, InvalidInputError
+from ..models import SHARED, AddResult, Memory, Scope
+from ..ports import TEXT_FIELD, Insert, Outcome, Update
+from .ids import new_id
+from .normalize import Common, Episode, Item, episode_of, items_of
+from .stages import Write
+from .writing import Writing, one
+
+CHUNK: Final = 1_000  # items embedded in one pass and stored in one transaction
+OnError = Literal["store", "raise"]
+Progress = Callable[[int], None]
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class AddHallway:
+    """Stores what callers pass, in one collection.
+
+    Args:
+        writing: The way to the store.
+    """
+
+    writing: Writing
+
+    def add(self, content: Any, scope: Scope, common: Common) -> Write[AddResult]:
+        """Return the write that stores one call's items, all or none.
+
+        Raises:
+            InvalidInputError: an item that cannot be stored; then none is.
+        """
+        items = items_of(content)
+        if "id" in common.fields and len(items) > 1:
+            raise InvalidInputError(f"id={common.fields['id']!r} was given for {len(items)} items: give each item its own")
+        inserts = [self._insert(episode_of(item, common), scope, common) for item in items]
+        return Write(inserts, lambda outcomes: _result(inserts, outcomes), self._wanting(inserts))
+
+    def add_batch(self, items: Iterable[Item], scope: Scope, common: Common, on_error: OnError, progress: Progress) -> list[AddResult]:
+        """Store many items: one embedding pass and one transaction per chunk, in order.
+
+        While one chunk is being committed, the next one is being embedded.
+
+        Raises:
+            InvalidInputError: `on_error="raise"` and an item that cannot be stored; then none is.
+        """
+        results: list[AddResult] = []
+        waiting: Chunk | None = None
+        for chunk in self._chunks(items, scope, common, on_error):
+            self._embed(chunk)
+            if waiting is not None:
+                results += waiting.results()
+                progress(len(results))
+            waiting = chunk
+            self.writing.commits.stage.put([chunk.write])
+        if waiting is not None:
+            results += waiting.results()
+            progress(len(results))
+        return results
+
+    def update(self, update: Update) -> Write[Memory]:
+        """Return the write that changes one memory; only a new text is embedded."""
+        text = update.changes.get("text")
+        wanting = [(update, text)] if text is not None and self.writing.embedder is not None else []
+        return Write([update], lambda outcomes: one(outcomes)[0].memory, wanting)
+
+    def _chunks(self, items: Iterable[Item], scope: Scope, common: Common, on_error: OnError) -> Iterator["Chunk"]:
+        source = enumerate(iter(items))
+        size = None if on_error == "raise" else CHUNK  # nothing or everything is one transaction
+        while part := list(islice(source, size)):
+            slots: list[Insert | AgentMemError] = []
+            for index, item in part:
+                try:
+                    slots.append(self._insert(episode_of(item, common), scope, common))
+                except InvalidInputError as error:
+                    named = type(error)(f"item {index}: {error}")
+                    if on_error == "raise":
+                        raise named from None
+                    slots.append(named)
+            yield Chunk(slots)
+
+    def _embed(self, chunk: "Chunk") -> None:
+        chunk.write.wanting = self._wanting([slot for slot in chunk.slots if isinstance(slot, Insert)])
+        self.writing.embed_here(chunk.write)
+
+    def _insert(self, episode: Episode, scope: Scope, common: Common) -> Insert:
+        e, now = episode, common.now
+        agent, session = e.agent_id or scope.agent_id, e.session_id or scope.session_id
+        memory = Memory(
+            e.id or new_id(), e.text, e.kind, e.metadata or {}, None if scope.user_id is SHARED else scope.user_id, agent, session,
+            e.role, e.name, e.occurred_at or now, now, now, e.expires_at, e.importance,
+        )  # fmt: skip
+        return Insert(memory, scope, {} if e.vector is None else {TEXT_FIELD: e.vector})
+
+    def _wanting(self, inserts: Sequence[Insert]) -> list[tuple[Any, str]]:
+        """Return the memories whose vector is still to be made."""
+        return [(i, said(i.memory)) for i in inserts if not i.vectors] if self.writing.embedder is not None else []
+
+
+class Chunk:
+    """Consecutive items of a bulk load: those to store, and the errors of those that cannot be.
+
+    Args:
+        slots: One per item, in order.
+    """
+
+    def __init__(self, slots: list[Insert | AgentMemError]) -> None:
+        self.slots = slots
+        self.write: Write[list[Outcome]] = Write([s for s in slots if isinstance(s, Insert)], lambda outcomes: outcomes)
+
+    def results(self) -> list[AddResult]:
+        """Wait for the commit and return one result per item, in order."""
+        outcomes = iter(self.write.result())
+        return [AddResult(status="nothing", error=s) if isinstance(s, AgentMemError) else _result([s], [next(outcomes)]) for s in self.slots]
+
+
+def said(memory: Memory) -> str:
+    """Return what is embedded: the text, behind the speaker's name if there is one.
+
+    People ask by name ("what did Ana buy?"), and a text seldom names its own speaker.
+    """
+    return f"{memory.name}: {memory.text}" if memory.name else memory.text
+
+
+def _result(inserts: Sequence[Insert], outcomes: Sequence[Outcome]) -> AddResult:
+    result = AddResult(status="queued" if any(i.owed for i in inserts) else "done")
+    for outcome in outcomes:
+        if isinstance(outcome, list):
+            result.events += outcome
+        elif isinstance(outcome, AgentMemError):
+            result.error = outcome
+    return result

@@ -1,0 +1,203 @@
+"""Reads what callers pass: ids, texts, times, vectors. Each value is either good or named in an error."""
+
+import math
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import numpy as np
+
+from ..config import ID_LIMIT, MAX_K
+from ..errors import FilterError, InvalidInputError, ScopeError, TextError, VectorError
+from ..filters import check_json
+from ..models import KINDS, SHARED, Scope
+from ..ports import Vector
+
+
+def read_name(value: Any, what: str) -> str | None:
+    """Return an id, role, name or namespace as given; None stays None.
+
+    Raises:
+        InvalidInputError: not text, empty, longer than `ID_LIMIT`, with a NUL, or not encodable.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise InvalidInputError(f"{what}={value!r} is a {type(value).__name__}: pass a string")
+    if not 0 < len(value) <= ID_LIMIT:
+        raise InvalidInputError(f"{what} has {len(value)} characters: 1 to {ID_LIMIT} are allowed")
+    if "\x00" in value:
+        raise InvalidInputError(f"{what}={value!r} contains a NUL character: remove it")
+    if not value.isascii() and not _encodable(value):
+        raise InvalidInputError(f"{what}={value!r} contains a lone surrogate, which is no text: remove it")
+    return value
+
+
+def read_scope(namespace: str, user_id: Any, agent_id: Any, session_id: Any, *, shared_by_default: bool = False) -> Scope:
+    """Return whose memory a call is about.
+
+    Args:
+        namespace: The collection.
+        user_id: The owner, `SHARED`, or None.
+        agent_id: Narrows; None means any.
+        session_id: Narrows; None means any.
+        shared_by_default: Naming nobody is fine (document collections).
+
+    Raises:
+        ScopeError: nobody was named.
+        InvalidInputError: an id that is no id.
+    """
+    agent, session = read_name(agent_id, "agent_id"), read_name(session_id, "session_id")
+    if user_id is None:
+        if agent is None and session is None and not shared_by_default:
+            raise ScopeError("whose memory? Pass user_id=... (or agent_id, session_id), or user_id=SHARED for memory that belongs to nobody")
+        user_id = SHARED
+    return Scope(namespace, user_id if user_id is SHARED else read_name(user_id, "user_id") or "", agent, session)
+
+
+def read_text(text: Any, limit: int, truncate: bool = False) -> str:
+    """Return the words to store.
+
+    Raises:
+        TextError: not text, blank, too long (unless `truncate`), with a NUL, or not encodable.
+    """
+    if not isinstance(text, str):
+        raise TextError(f"the text is a {type(text).__name__}: pass a string")
+    if not text or text.isspace():
+        raise TextError("the text is empty: there is nothing to remember")
+    if len(text) > limit:
+        if not truncate:
+            raise TextError(f"the text has {len(text):,} characters, the limit is {limit:,}: split it, or pass truncate=True")
+        text = text[:limit]
+    if "\x00" in text:
+        raise TextError(f"the text contains a NUL character at position {text.index(chr(0))}: remove it")
+    if not text.isascii() and not _encodable(text):
+        raise TextError("the text contains a lone surrogate, which cannot be stored as UTF-8: decode it properly first")
+    return text
+
+
+def read_moment(value: Any, what: str, *, end_of_day: bool = False) -> datetime | None:
+    """Return an aware UTC datetime of an ISO text, a date or a datetime; a naive one is taken as UTC.
+
+    Args:
+        value: What the caller passed; None stays None.
+        what: The argument's name.
+        end_of_day: A bare date means its last instant, not its first.
+
+    Raises:
+        InvalidInputError: none of these, or out of range.
+    """
+    if value is None:
+        return None
+    original = value
+    try:
+        if isinstance(value, str):
+            value = date.fromisoformat(value) if len(value) == 10 else datetime.fromisoformat(value)
+        if isinstance(value, date) and not isinstance(value, datetime):
+            value = datetime.combine(value, time.max if end_of_day else time.min)
+        if isinstance(value, datetime):
+            return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except (ValueError, OverflowError) as e:
+        raise InvalidInputError(f"{what}={original!r} is no time ({e}): use ISO 8601 such as '2026-05-02T10:00:00Z'") from None
+    raise InvalidInputError(f"{what}={original!r} is a {type(original).__name__}: pass an ISO 8601 text or a datetime")
+
+
+def read_expiry(ttl: Any, expires_at: Any, now: datetime) -> datetime | None:
+    """Return when a memory expires, from its time to live (seconds or timedelta) or the instant itself."""
+    if ttl is None:
+        return read_moment(expires_at, "expires_at")
+    if expires_at is not None:
+        raise InvalidInputError("ttl and expires_at were both given: pass one of them")
+    seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else ttl
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not math.isfinite(seconds) or seconds <= 0:
+        raise InvalidInputError(f"ttl={ttl!r}: pass a positive number of seconds or a timedelta")
+    try:
+        return now + timedelta(seconds=seconds)
+    except OverflowError:
+        raise InvalidInputError(f"ttl={ttl!r} ends after the year 9999: leave it out for memories that never expire") from None
+
+
+def read_metadata(value: Any) -> dict[str, Any]:
+    """Return the caller's JSON object.
+
+    Raises:
+        InvalidInputError: not a dict, or something JSON cannot give back unchanged.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise InvalidInputError(f"metadata is a {type(value).__name__}: pass a dict")
+    try:
+        check_json(value, "metadata")
+    except FilterError as e:
+        raise InvalidInputError(str(e)) from None
+    return dict(value)
+
+
+def read_kind(value: Any) -> str:
+    """Return one of `KINDS`; None means `episode`."""
+    if value is None:
+        return "episode"
+    if value not in KINDS:
+        raise InvalidInputError(f"kind={value!r} is unknown: use one of {', '.join(KINDS)}")
+    return str(value)
+
+
+def read_kinds(value: Any) -> tuple[str, ...] | None:
+    """Return the kinds a search is narrowed to, of one kind or a list of them."""
+    if value is None:
+        return None
+    kinds = (value,) if isinstance(value, str) else tuple(value)
+    return tuple(read_kind(k) for k in kinds)
+
+
+def read_fraction(value: Any, what: str) -> float | None:
+    """Return a number from 0 to 1; None stays None."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise InvalidInputError(f"{what}={value!r}: pass a number from 0 to 1")
+    return float(value)
+
+
+def read_count(value: Any, what: str, least: int = 1, most: int = MAX_K) -> int:
+    """Return a whole number from `least` to `most`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise InvalidInputError(f"{what}={value!r}: pass a whole number from {least} to {most:,}")
+    return value
+
+
+def read_vector(value: Any, dim: int | None) -> Vector:
+    """Return a caller's vector as float32 of unit length.
+
+    Raises:
+        VectorError: not numbers, wrong length, zero, or not finite.
+    """
+    try:
+        vector = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise VectorError("the vector is not a list of numbers") from None
+    if vector.ndim != 1 or not len(vector):
+        raise VectorError(f"the vector has the shape {vector.shape}: pass a flat list of numbers")
+    if dim is not None and len(vector) != dim:
+        raise VectorError(f"the vector has {len(vector)} numbers, this collection's have {dim}")
+    norm = float(np.linalg.norm(vector))
+    if not math.isfinite(norm) or norm == 0:
+        raise VectorError(f"the vector has the length {norm}: it must be finite and not zero")
+    return (vector / norm).astype(np.float32)
+
+
+def read_ids(value: Any) -> tuple[str, ...]:
+    """Return ids of one id or several."""
+    ids = (value,) if isinstance(value, str) else value
+    if not isinstance(ids, Iterable) or isinstance(ids, Mapping):
+        raise InvalidInputError(f"id={value!r}: pass an id or a list of ids")
+    return tuple(str(read_name(i if i is not None else "", "id")) for i in ids)
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

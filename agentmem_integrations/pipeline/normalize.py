@@ -1,0 +1,133 @@
+"""normalize: whatever callers pass becomes episodes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from ..errors import InvalidInputError, ScopeError, TextError
+from ..models import UserId
+from ..ports import Vector
+from .checks import read_expiry, read_fraction, read_kind, read_metadata, read_moment, read_name, read_text, read_vector
+
+ITEM_KEYS: Final = frozenset(
+    "content text id role name timestamp user_id session_id agent_id metadata kind importance ttl expires_at vector".split()
+)
+# What chat APIs put into their messages beside the words; it is not memory
+MESSAGE_KEYS: Final = frozenset("type tool_calls tool_call_id function_call refusal annotations audio additional_kwargs".split())
+_ROLES: Final = {"human": "user", "ai": "assistant", "AIMessageChunk": "assistant", "HumanMessageChunk": "user"}
+
+Item = str | Mapping[str, Any] | Any
+"""A text, a message or memory dict, or a LangChain message."""
+
+
+@dataclass(slots=True)
+class Episode:
+    """What was said or happened, verbatim, with time, speaker and source."""
+
+    text: str
+    id: str | None = None
+    role: str | None = None
+    name: str | None = None
+    occurred_at: datetime | None = None
+    agent_id: str | None = None
+    session_id: str | None = None
+    metadata: dict[str, Any] | None = None
+    kind: str = "episode"
+    importance: float | None = None
+    expires_at: datetime | None = None
+    vector: Vector | None = None
+
+
+@dataclass(slots=True)
+class Common:
+    """What holds for every item of a call that does not say otherwise, and the limits.
+
+    Attributes:
+        fields: Keyword arguments of the call, under the names of `ITEM_KEYS`, without those that are None.
+        user_id: The call's owner.
+        now: The instant of the call.
+        text_limit: Characters in one text.
+        truncate: Cut longer texts instead of refusing them.
+        dim: Length of a vector here; None if any will do.
+    """
+
+    fields: Mapping[str, Any]
+    user_id: UserId
+    now: datetime
+    text_limit: int
+    truncate: bool = False
+    dim: int | None = None
+
+
+def items_of(content: Any) -> Sequence[Item]:
+    """Return the items of one `add`: a list stays one, anything else is a list of one."""
+    if isinstance(content, str | Mapping) or hasattr(content, "content"):
+        return [content]
+    if isinstance(content, Iterable) and not isinstance(content, bytes):
+        items = list(content)
+        if not items:
+            raise TextError("the list is empty: there is nothing to remember")
+        return items
+    raise TextError(f"cannot remember a {type(content).__name__}: pass a string, a message dict, or a list of them")
+
+
+def episode_of(item: Item, common: Common) -> Episode:
+    """Return the episode that an item tells.
+
+    Raises:
+        InvalidInputError: a value that cannot be stored, named with the way out.
+    """
+    if isinstance(item, str) and not common.fields:
+        return Episode(read_text(item, common.text_limit, common.truncate))
+    own = _mapping(item)
+    if (user := own.get("user_id")) is not None and user != common.user_id:
+        raise ScopeError(f"the item says user_id={user!r}, the call {common.user_id!r}: add each user's items in a call of their own")
+    merged = {**common.fields, **{k: v for k, v in own.items() if v is not None}}
+    text = _words(merged.get("content", merged.get("text")))
+    given = common.fields.get("metadata")
+    metadata = {**given, **own["metadata"]} if given and isinstance(own.get("metadata"), Mapping) else merged.get("metadata")
+    vector = merged.get("vector")
+    return Episode(
+        read_text(text, common.text_limit, common.truncate),
+        read_name(merged.get("id"), "id"),
+        read_name(merged.get("role"), "role"),
+        read_name(merged.get("name"), "name"),
+        read_moment(merged.get("timestamp"), "timestamp"),
+        read_name(merged.get("agent_id"), "agent_id"),
+        read_name(merged.get("session_id"), "session_id"),
+        read_metadata(metadata) if metadata is not None else None,
+        read_kind(merged.get("kind")),
+        read_fraction(merged.get("importance"), "importance"),
+        _expiry(merged, own, common.now),
+        None if vector is None else read_vector(vector, common.dim),
+    )
+
+
+def _expiry(merged: Mapping[str, Any], own: Mapping[str, Any], now: datetime) -> datetime | None:
+    """The item's own ttl or expires_at wins over either of the call's."""
+    source = own if own.get("ttl") is not None or own.get("expires_at") is not None else merged
+    ttl, expires_at = source.get("ttl"), source.get("expires_at")
+    return None if ttl is None and expires_at is None else read_expiry(ttl, expires_at, now)
+
+
+def _mapping(item: Item) -> Mapping[str, Any]:
+    if isinstance(item, str):
+        return {"content": item}
+    if isinstance(item, Mapping):
+        if unknown := [k for k in item if k not in ITEM_KEYS and k not in MESSAGE_KEYS]:
+            raise InvalidInputError(f"unknown key {unknown[0]!r} in an item: use {', '.join(sorted(ITEM_KEYS))}; anything else belongs into metadata")
+        return item
+    if isinstance(role := getattr(item, "type", None), str) and hasattr(item, "content"):  # a LangChain message
+        return {"content": item.content, "role": _ROLES.get(role, role), "name": getattr(item, "name", None)}
+    raise TextError(f"cannot remember a {type(item).__name__}: pass a string or a message dict such as {{'role': 'user', 'content': '...'}}")
+
+
+def _words(content: Any) -> Any:
+    """Return the text of a message's content, which chat APIs also send as a list of parts."""
+    if not isinstance(content, list):
+        return content
+    parts = [p if isinstance(p, str) else p.get("text") for p in content if isinstance(p, str | Mapping)]
+    return "\n".join(p for p in parts if isinstance(p, str))
+
+

@@ -1,0 +1,80 @@
+"""The search hallway: embed -> gather -> fuse -> hits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from ..config import MAX_K, Using
+from ..errors import EmbeddingError
+from ..models import Hit
+from ..ports import Ask, Candidates, Embedder, Selection, Store
+from .fuse import Scores, by_text, by_vector, fused
+
+POOL: Final = 300  # candidates from each list; enough that the scores of the first pages do not depend on the page
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a caller wants to find.
+
+    Attributes:
+        text: The words.
+        selection: What may be found.
+        using: Which evidence counts.
+        k: Hits wanted, behind `offset` others.
+        offset: Hits to skip.
+        min_score: Weaker hits are left out.
+        explain: Give every part of the score, not just the main ones.
+    """
+
+    text: str
+    selection: Selection
+    using: Using = "hybrid"
+    k: int = 10
+    offset: int = 0
+    min_score: float = 0.0
+    explain: bool = False
+
+
+@dataclass(slots=True)
+class SearchHallway:
+    """Finds memories in one collection.
+
+    Args:
+        store: Where they live.
+        embedder: Makes the question's vector; None if the collection has none.
+    """
+
+    store: Store
+    embedder: Embedder | None
+
+    def search(self, question: Question) -> list[Hit]:
+        """Return the hits, best first; ties in insertion order."""
+        candidates = self.store.gather(self._ask(question))
+        scores, parts = self._score(question.using, candidates)
+        best = np.lexsort((candidates.keys, -scores))
+        best = best[scores[best] >= question.min_score][question.offset : question.offset + question.k]
+        return self._hits(candidates, best, scores, parts)
+
+    def _ask(self, question: Question) -> Ask:
+        vector = None
+        if question.using != "text":
+            if self.embedder is None:
+                raise EmbeddingError("this collection has no embedder: search it with using='text'")
+            vector = self.embedder.embed_query(question.text)
+        words = question.text if question.using != "vector" else None
+        return Ask(question.selection, vector, words, POOL if question.offset + question.k <= POOL else MAX_K)
+
+    def _score(self, using: Using, candidates: Candidates) -> tuple[Scores, Mapping[str, Scores]]:
+        return {"hybrid": fused, "vector": by_vector, "text": by_text}[using](candidates)
+
+    def _hits(self, candidates: Candidates, best: "np.ndarray[tuple[int], np.dtype[np.intp]]", scores: Scores, parts: Mapping[str, Scores]) -> list[Hit]:
+        keys = candidates.keys[best].tolist()
+        memories = self.store.load(keys)
+        return [
+            Hit(memories[key], float(scores[row]), {name: float(values[row]) for name, values in parts.items() if not np.isnan(values[row])})
+            for key, row in zip(keys, best.tolist(), strict=True)
+            if key in memories  # deleted since
+        ]

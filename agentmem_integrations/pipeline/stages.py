@@ -1,0 +1,161 @@
+"""Self-clocking batches: a lone caller waits for nobody, a crowd forms its own batch.
+
+Group commit as databases do it (DeWitt et al., "Implementation Techniques for Main Memory Database Systems", 1984): while
+one batch is being worked off, the next one gathers. No timer decides when.
+"""
+
+import asyncio
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Generic, TypeVar
+
+from ..errors import AgentMemError, StorageError
+from ..ports import Change, Insert, Outcome, Update
+
+T = TypeVar("T")
+
+MAX_BATCH: Final = 512  # writes in one transaction: enough to make the sync to disk cheap, few enough to keep it short
+
+
+class Write(Generic[T]):
+    """One caller's changes on their way through the stages, all or none.
+
+    Args:
+        changes: What to do.
+        finish: Turns the outcomes into the caller's result.
+        wanting: The changes whose text needs a vector, with that text.
+    """
+
+    __slots__ = ("changes", "error", "finish", "future", "gate", "loop", "outcomes", "settled", "wanting")
+
+    def __init__(self, changes: Sequence[Change], finish: Callable[[list[Outcome]], T], wanting: Sequence[tuple[Insert | Update, str]] = ()) -> None:
+        self.changes = changes
+        self.finish = finish
+        self.wanting = wanting
+        self.outcomes: list[Outcome] = []
+        self.error: BaseException | None = None
+        self.settled = False
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.future: asyncio.Future[None] | None = None
+        self.gate = threading.Lock()  # held until settled: a bare lock is the cheapest thing to wait on
+        self.gate.acquire()
+
+    def result(self) -> T:
+        """Wait for the outcome and return the caller's result."""
+        if not self.settled:
+            self.gate.acquire()
+        if self.error is not None:
+            raise self.error
+        return self.finish(self.outcomes)
+
+    def deliver(self) -> None:
+        """Wake the caller that awaits this write; runs on its loop."""
+        if self.future is not None and not self.future.done():
+            self.future.set_result(None)
+
+
+def settle(writes: Sequence[Write[T]]) -> None:
+    """Wake everyone who waits for these writes: one call per event loop, however many wait there."""
+    loops: dict[asyncio.AbstractEventLoop, list[Write[T]]] = {}
+    for write in writes:
+        write.settled = True
+        write.gate.release()
+        if write.loop is not None:
+            loops.setdefault(write.loop, []).append(write)
+    for loop, waiting in loops.items():
+        try:
+            loop.call_soon_threadsafe(_deliver, waiting)
+        except RuntimeError:  # that loop was closed: nobody waits there any more, and the write is done
+            continue
+
+
+def _deliver(writes: list[Write[T]]) -> None:
+    for write in writes:
+        write.deliver()
+
+
+class Stage:
+    """Works off writes in batches, one batch at a time.
+
+    Args:
+        name: The thread's name.
+        work: Does one batch; must settle or pass on every write of it.
+        then: Where a batch goes that the stage's own thread has worked off.
+    """
+
+    def __init__(self, name: str, work: Callable[[list[Write[Any]]], None], then: Callable[[list[Write[Any]]], None]) -> None:
+        self._name = name
+        self._work = work
+        self._then = then
+        self._pid = -1
+        self._start_anew()
+
+    def alone(self, write: Write[Any]) -> bool:
+        """Do this write here and now if the stage is idle; else queue it and return False."""
+        if os.getpid() != self._pid:
+            self._start_anew()
+        if not self._queue and self._busy.acquire(blocking=False):
+            try:
+                self._work([write])
+            finally:
+                self._busy.release()
+            return True
+        self.put([write])
+        return False
+
+    def put(self, writes: Sequence[Write[Any]]) -> None:
+        """Queue writes for the stage's thread."""
+        if os.getpid() != self._pid:
+            self._start_anew()
+        self._queue.extend(writes)
+        if self._thread is None:
+            self._start_thread()
+        if not self._wake.is_set():
+            self._wake.set()
+
+    def close(self) -> None:
+        """End the thread once the queue is empty."""
+        self._closing = True
+        self._wake.set()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread() and self._pid == os.getpid():
+            thread.join()
+
+    def _start_anew(self) -> None:
+        """Begin with an empty queue and no thread; also in a forked child, which has neither its parent's callers nor threads."""
+        self._pid = os.getpid()
+        self._queue: deque[Write[Any]] = deque()
+        self._busy = threading.Lock()
+        self._starting = threading.Lock()
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._closing = False
+
+    def _start_thread(self) -> None:
+        with self._starting:
+            if self._thread is None:
+                # A daemon: leaving the program without close() must not hang, and what was acknowledged is on disk
+                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            while self._queue:
+                with self._busy:
+                    batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
+                    self._work(batch)
+                self._then(batch)
+            if self._closing and not self._queue:
+                return
+
+
+def fail(writes: Sequence[Write[Any]], error: BaseException) -> None:
+    """Answer every one of these writes with the error."""
+    for write in writes:
+        write.error = error if isinstance(error, AgentMemError) else StorageError(f"the write failed: {type(error).__name__}: {error}")
+        write.error.__cause__ = None if write.error is error else error
+    settle(writes)

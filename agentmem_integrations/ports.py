@@ -1,0 +1,223 @@
+"""What the core asks of a store and of an embedder, and the words it asks in.
+
+Nothing here knows a database, a model or a framework. A store is told whole changes and answers whole outcomes; it is
+never handed SQL, row numbers or transactions.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .config import Twins
+from .errors import AgentMemError
+from .filters import Condition
+from .models import Event, Identity, Memory, Scope
+
+Vector = NDArray[np.float32]
+"""Shape (dim,), unit length."""
+
+Matrix = NDArray[np.float32]
+"""Shape (n, dim), rows of unit length."""
+
+TEXT_FIELD = "text"
+"""The name of the vector made from a memory's text. Items may have more, one per indexed field."""
+
+
+class Embedder(Protocol):
+    """Turns text into vectors. The same text gives the same vector, whatever the batch."""
+
+    @property
+    def identity(self) -> Identity:
+        """Name, revision and dimension."""
+
+    def embed_documents(self, texts: Sequence[str]) -> Matrix:
+        """Return one row per text, shape (n, dim)."""
+
+    def embed_query(self, text: str) -> Vector:
+        """Return the vector of a question, shape (dim,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which memories are meant. Every condition given must hold.
+
+    Attributes:
+        namespace: The collection.
+        scope: The owner, with agent and session narrowing; None means any owner (by-id calls only).
+        ids: Only these ids, if given.
+        kinds: Only these kinds, if given.
+        where: Condition on the metadata.
+        after: `occurred_at` not before this.
+        before: `occurred_at` not after this.
+        at: What was valid at this instant; None means what is valid now. Expiry always counts from now.
+        any_validity: Superseded memories too.
+    """
+
+    namespace: str
+    scope: Scope | None = None
+    ids: tuple[str, ...] | None = None
+    kinds: tuple[str, ...] | None = None
+    where: Condition | None = None
+    after: datetime | None = None
+    before: datetime | None = None
+    at: datetime | None = None
+    any_validity: bool = False
+
+
+@dataclass(slots=True)
+class Insert:
+    """Store this memory.
+
+    Where the collection merges twins and a live memory of the scope is one (see `fingerprint`), nothing is stored and the
+    event is NONE. Where the id is taken in that scope, that memory is replaced (UPDATE), or revived if it was deleted (ADD).
+
+    Attributes:
+        memory: What to store.
+        scope: Whose it is.
+        vectors: By field name.
+        owed: The vector of the text could not be made: write a job, in the same transaction, that fills it in later.
+    """
+
+    memory: Memory
+    scope: Scope
+    vectors: Mapping[str, Vector] = field(default_factory=dict)
+    owed: bool = False
+
+
+@dataclass(slots=True)
+class Update:
+    """Change fields of one memory.
+
+    Attributes:
+        selection: Names exactly one memory.
+        changes: New values by field name of `Memory`.
+        vectors: New vectors by field, for a new text.
+        owed: As in `Insert`.
+    """
+
+    selection: Selection
+    changes: Mapping[str, Any]
+    vectors: Mapping[str, Vector] = field(default_factory=dict)
+    owed: bool = False
+
+
+@dataclass(slots=True)
+class Delete:
+    """Make memories invisible; they stay in history."""
+
+    selection: Selection
+
+
+@dataclass(slots=True)
+class Purge:
+    """Erase memories, their vectors, words, history and jobs."""
+
+    selection: Selection
+
+
+@dataclass(slots=True)
+class Fill:
+    """Store the vector that a memory was owed, if its text is still the same."""
+
+    job: int
+    memory: int
+    text: str
+    vectors: Mapping[str, Vector]
+
+
+@dataclass(slots=True)
+class Defer:
+    """The vector could not be made this time either: try again not before `due`."""
+
+    job: int
+    due: datetime
+    error: str
+
+
+Change = Insert | Update | Delete | Purge | Fill | Defer
+Outcome = list[Event] | int | AgentMemError
+"""Events for Insert and Update, a count for the others, or why this change was refused."""
+
+
+@dataclass(slots=True)
+class Debt:
+    """A memory whose vector is owed."""
+
+    job: int
+    memory: int
+    text: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question to the candidate lists.
+
+    Attributes:
+        selection: What may be found; applied before ranking.
+        vector: The question's vector, or None to leave vectors out.
+        words: The question's text, or None to leave the text index out.
+        limit: Candidates wanted from each list.
+        field: Which vectors are compared.
+    """
+
+    selection: Selection
+    vector: Vector | None
+    words: str | None
+    limit: int
+    field: str = TEXT_FIELD
+
+
+@dataclass(slots=True)
+class Candidates:
+    """Memories that may become hits, column by column, in insertion order.
+
+    Attributes:
+        keys: The store's own handles, rising, shape (n,).
+        similarity: Cosine, -1 to 1; NaN where a memory has no vector or none was asked for; shape (n,).
+        lexical: BM25, 0 where no word matches; shape (n,).
+    """
+
+    keys: NDArray[np.int64]
+    similarity: NDArray[np.float64]
+    lexical: NDArray[np.float64]
+
+
+class Store(Protocol):
+    """Where memories live. Every method may be called from any thread."""
+
+    def open_collection(self, name: str, twins: Twins | None, identity: Identity | None) -> Twins:
+        """Create the collection or check that it fits; return its twin policy.
+
+        Raises:
+            EmbedderMismatchError: it holds vectors of another embedder.
+            ConflictError: it has another twin policy.
+        """
+
+    def apply(self, changes: Sequence[Change]) -> list[Outcome]:
+        """Make the changes in one transaction; a refused change leaves no trace and spares the others."""
+
+    def gather(self, ask: Ask) -> Candidates:
+        """Return the best candidates of both lists, each once."""
+
+    def load(self, keys: Sequence[int]) -> dict[int, Memory]:
+        """Return the candidates' memories by key; one that is gone meanwhile is left out."""
+
+    def find(self, selection: Selection, limit: int | None = None, after: str | None = None) -> list[Memory]:
+        """Return memories in insertion order, from behind the id `after`."""
+
+    def history(self, selection: Selection) -> list[Event]:
+        """Return the history of one memory, oldest first; deleted memories too."""
+
+    def debts(self, namespace: str, limit: int, *, due_only: bool) -> Iterable[Debt]:
+        """Return memories of a collection whose vectors are owed, those first that wait longest."""
+
+    def stats(self, namespace: str, scope: Scope | None) -> dict[str, Any]:
+        """Return counts and sizes."""
+
+    def close(self) -> None:
+        """Let go of the file. Nothing acknowledged is lost."""

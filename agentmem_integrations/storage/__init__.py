@@ -1,0 +1,1 @@
+"""Stores: where memories live. One package per database, all with the same contract (`ports.Store`)."""

@@ -1,0 +1,232 @@
+"""Connections to one file: opened, checked, migrated, shared out.
+
+One connection writes, guarded by a lock; readers come from a pool and, thanks to the write-ahead log, neither wait for the
+writer nor hold it up. A store in RAM is one connection for all, guarded by the same lock: SQLite's shared memory database
+knows no write-ahead log and answers BUSY to readers beside a writer.
+"""
+
+import os
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import apsw
+import sqlite_vec
+
+from ...config import BUSY_TIMEOUT_S, MEMORY_URL, Durability
+from ...errors import ClosedError, NotADatabaseError, SchemaError, StorageError, StoreBusyError, StoreFullError
+from .statements import migrations
+
+APPLICATION_ID: Final = 0x61676D65  # "agme", in the file's header
+PAGE_SIZE: Final = 8_192  # seven 256-d vectors a page; 4,096 wastes a quarter of every page and loads slower
+WRITER_CACHE_KIB: Final = 65_536
+READER_CACHE_KIB: Final = 16_384
+WAL_LIMIT: Final = 64 * 1024 * 1024  # bytes the log is cut back to after a burst
+
+
+class Connections:
+    """The connections to one file, or to one store in RAM.
+
+    Args:
+        path: The file, or `memory://`.
+        durability: `full` syncs every commit, `normal` only checkpoints.
+
+    Raises:
+        StorageError: the path cannot be a memory file (see the subclasses).
+    """
+
+    def __init__(self, path: str, durability: Durability = "full") -> None:
+        self.path = path
+        self.in_memory = path == MEMORY_URL
+        self._durability = durability
+        self._lock = threading.RLock()
+        self._pool: deque[apsw.Connection] = deque()
+        self._pid = os.getpid()
+        self._closed = False
+        if not self.in_memory:
+            _claim(Path(path))
+        with reported(path):
+            self._writer = self._open(WRITER_CACHE_KIB)
+            self._migrate()
+
+    @contextmanager
+    def write(self) -> Iterator[apsw.Connection]:
+        """Hold the writer inside a transaction: committed on a clean exit, rolled back on any exception."""
+        with self._lock, reported(self.path):
+            self._check_usable()
+            connection = self._writer
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def read(self) -> Iterator[apsw.Connection]:
+        """Hold a reader on one snapshot of the file."""
+        if self.in_memory:
+            with self._lock, reported(self.path):
+                self._check_usable()
+                yield self._writer
+            return
+        self._check_usable()
+        with reported(self.path):
+            try:
+                connection = self._pool.pop()
+            except IndexError:
+                connection = self._open(READER_CACHE_KIB)
+            try:
+                connection.execute("BEGIN")
+                try:
+                    yield connection
+                finally:
+                    connection.execute("ROLLBACK")
+            finally:
+                self._hand_back(connection)
+
+    def checkpoint(self) -> bool:
+        """Move the log into the file and cut it to nothing; False if a reader is in the way."""
+        if self.in_memory:
+            return True
+        with self._lock, reported(self.path):
+            self._check_usable()
+            busy, *_ = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return not busy
+
+    def close(self) -> None:
+        """Close every connection. Closing twice is fine."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            while self._pool:
+                self._pool.pop().close()
+            self._writer.close()
+
+    def _hand_back(self, connection: apsw.Connection) -> None:
+        if self._closed or os.getpid() != self._pid:
+            connection.close()
+        else:
+            self._pool.append(connection)
+
+    def _check_usable(self) -> None:
+        if self._closed:
+            raise ClosedError(f"this memory ({self.path}) is closed: open it again with AgentMemory({self.path!r})")
+        if os.getpid() != self._pid:
+            self._reopen_after_fork()
+
+    def _reopen_after_fork(self) -> None:
+        """Give a forked child connections of its own: SQLite's must not cross a fork.
+
+        The parent's connections are kept referenced and untouched; closing them here would drop the parent's file locks.
+        """
+        if self.in_memory:
+            raise StorageError("a memory:// store cannot be used in a forked child: open one there, or use a file")
+        self._lock = threading.RLock()
+        self._inherited = (self._writer, *self._pool)
+        self._pool = deque()
+        self._pid = os.getpid()
+        self._writer = self._open(WRITER_CACHE_KIB)
+
+    def _open(self, cache_kib: int) -> apsw.Connection:
+        connection = apsw.Connection(":memory:" if self.in_memory else self.path)
+        connection.set_busy_handler(_patience())
+        connection.enable_load_extension(True)
+        connection.load_extension(sqlite_vec.loadable_path())
+        connection.enable_load_extension(False)
+        # Each pragma on its own: a multi-statement execute stops at the first row until the cursor is drained
+        for pragma in (
+            f"page_size={PAGE_SIZE}",
+            "journal_mode=MEMORY" if self.in_memory else "journal_mode=WAL",
+            f"synchronous={'OFF' if self.in_memory else self._durability}",
+            "foreign_keys=ON",
+            "secure_delete=ON",  # freed bytes are zeroed, so that purge leaves nothing behind in the file
+            "temp_store=MEMORY",
+            f"cache_size=-{cache_kib}",
+            f"journal_size_limit={WAL_LIMIT}",
+        ):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+        return connection
+
+    def _migrate(self) -> None:
+        """Bring the file to the newest schema, in one transaction."""
+        scripts = migrations()
+        if self._version() == len(scripts):
+            return
+        with self.write() as connection:
+            for number in range(self._version(), len(scripts)):  # read again: another process may have been first
+                connection.execute(scripts[number]).fetchall()
+            connection.execute(f"PRAGMA application_id={APPLICATION_ID}").fetchall()
+            connection.execute(f"PRAGMA user_version={len(scripts)}").fetchall()
+
+    def _version(self) -> int:
+        """Return the file's schema number, 0 for a new file.
+
+        Raises:
+            NotADatabaseError: an SQLite file of another program.
+            SchemaError: a newer schema.
+        """
+        application, version, tables = self._writer.execute(
+            "SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version), "
+            "(SELECT count(*) FROM sqlite_schema)"
+        ).fetchone()
+        if application != APPLICATION_ID and tables:
+            raise NotADatabaseError(f"{self.path} is an SQLite file of another program: choose another path")
+        if version > (newest := len(migrations())):
+            raise SchemaError(f"{self.path} has schema {version}, this version knows {newest}: upgrade agentmem-integrations")
+        return int(version)
+
+
+@contextmanager
+def reported(path: str) -> Iterator[None]:
+    """Turn SQLite's errors into this library's."""
+    try:
+        yield
+    except apsw.BusyError as e:
+        raise StoreBusyError(f"{path} was locked by another process for {BUSY_TIMEOUT_S:g} s: try again, or find who holds it") from e
+    except apsw.NotADBError as e:
+        raise NotADatabaseError(f"{path} is not a memory file: choose another path, or move that file away") from e
+    except apsw.CorruptError as e:
+        raise SchemaError(f"{path} is damaged ({e}): restore a backup") from e
+    except (apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.PermissionsError, apsw.CantOpenError) as e:
+        raise StoreFullError(f"{path} could not be written or read ({e}): check free space and permissions") from e
+    except apsw.Error as e:
+        raise StorageError(f"{path}: SQLite refused a statement ({type(e).__name__}: {e}): please report this") from e
+
+
+def _claim(path: Path) -> None:
+    """Create the file, readable by its owner alone, or check that the path can be one."""
+    if path.is_dir():
+        raise NotADatabaseError(f"{path} is a directory: name a file in it, such as {path / 'memory.db'}")
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except FileNotFoundError as e:
+        raise StoreFullError(f"the folder {path.parent} does not exist: create it first") from e
+    except OSError as e:
+        raise StoreFullError(f"{path} cannot be opened for writing ({e.strerror}): check its permissions") from e
+
+
+def _patience() -> Any:
+    """Return a busy handler that waits in small random steps.
+
+    SQLite's own back-off lets one of four processes wait for over a second while the others take turns; with jitter every
+    waiter has the same chance.
+    """
+    started = 0.0
+
+    def wait(attempt: int) -> bool:
+        nonlocal started
+        if attempt == 0:
+            started = time.monotonic()
+        time.sleep(random.uniform(0.0002, 0.003))
+        return time.monotonic() - started < BUSY_TIMEOUT_S
+
+    return wait

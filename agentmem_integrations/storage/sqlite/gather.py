@@ -1,0 +1,141 @@
+"""Candidates for a search: the best of the vectors and the best of the words, in one snapshot."""
+
+from dataclasses import dataclass
+
+import apsw
+import numpy as np
+from numpy.typing import NDArray
+
+from ...ports import Ask, Candidates
+from .nearest import MatrixCache, Version
+from .rows import micros, owner
+from .statements import statements
+from .where import chosen, narrowed, visible
+from .words import match_expression
+
+Scores = dict[int, float]
+
+
+@dataclass(slots=True)
+class Gatherer:
+    """One question to one scope, inside one read transaction.
+
+    Args:
+        connection: The reader.
+        cache: The scopes' matrices.
+        collection: Number of the collection asked.
+        dim: Length of its vectors.
+        ask: The question.
+        now: Microseconds.
+    """
+
+    connection: apsw.Connection
+    cache: MatrixCache
+    collection: int
+    dim: int
+    ask: Ask
+    now: int
+
+    def candidates(self) -> Candidates:
+        """Return the union of both lists, each with its similarity and its BM25."""
+        scope = self.ask.selection.scope
+        assert scope is not None, "a search names its scope"
+        found = self.connection.execute(statements()["find_scope"], (self.collection, *owner(scope))).fetchone()
+        if found is None:
+            return _table({}, {})
+        no, revision, epoch = found
+        allowed = self._allowed(no)
+        words = self._words(no, allowed)
+        near = self._near(no, Version(revision, epoch), allowed, words)
+        return _table(near, words)
+
+    def _allowed(self, scope: int) -> NDArray[np.int64] | None:
+        """Return the keys that the caller's conditions leave, rising; None where only visibility limits them."""
+        conditions, values = chosen(self.ask.selection)
+        if not conditions:
+            return None
+        sql = statements()["select_keys"].format(where=" AND ".join(conditions))
+        rows = self.connection.execute(sql, [scope, *values]).fetchall()
+        return np.unique(np.fromiter((r[0] for r in rows), np.int64, len(rows)))
+
+    def _words(self, scope: int, allowed: NDArray[np.int64] | None) -> Scores:
+        """Return BM25 by key of the visible memories that share words with the question, at most `limit`."""
+        expression = None if self.ask.words is None else match_expression(self.ask.words, scope)
+        if expression is None:
+            return {}
+        keep = None if allowed is None else set(allowed.tolist())
+        wanted, found = self.ask.limit, {}
+        # Ranking inside FTS5 and checking afterwards is far cheaper than a join on every match; where the check takes
+        # hits away, more are asked for, so that no memory that belongs here is missed
+        while True:
+            reach = wanted if keep is None else max(wanted, 4 * self.ask.limit)
+            rows = self.connection.execute(statements()["match_words"], (expression, reach)).fetchall()
+            keys = [key for key, _ in rows if keep is None or key in keep]
+            shown = self._visible(scope, keys)
+            found = {key: score for key, score in rows if key in shown}
+            if len(found) >= self.ask.limit or len(rows) < reach:
+                return dict(list(found.items())[: self.ask.limit])
+            wanted = 4 * reach
+
+    def _visible(self, scope: int, keys: list[int]) -> set[int]:
+        """Return which of these memories are of the scope, live and valid."""
+        conditions, values = visible(self.ask.selection, self.now)
+        sql = statements()["visible_keys"].format(where=" AND ".join(conditions))
+        return {r[0] for r in self.connection.execute(sql, [str(keys), scope, *values])}
+
+    def _at(self) -> int:
+        at = micros(self.ask.selection.at)
+        return self.now if at is None else at
+
+    def _near(self, scope: int, version: Version, allowed: NDArray[np.int64] | None, words: Scores) -> Scores:
+        """Return the cosine by key of the `limit` nearest and of every memory in `words` that has a vector."""
+        if self.ask.vector is None:
+            return {}
+        block = self.cache.block(self.connection, scope, version, self.ask.field, self.dim)
+        if block is None:
+            return self._scan(scope, words)
+        keys, similarities = block.columns.keys, block.similarities(self.ask.vector)
+        shown = block.visible(self.now, self._at(), self.ask.selection.any_validity)
+        if allowed is not None:
+            inside = np.isin(keys, allowed, assume_unique=True)
+            shown = inside if shown is None else shown & inside
+        rows = np.arange(len(keys)) if shown is None else np.flatnonzero(shown)
+        best = rows[_top(similarities[rows], self.ask.limit)]
+        named = np.fromiter(words, np.int64, len(words))
+        spots = np.searchsorted(keys, named)
+        spots = spots[keys[np.minimum(spots, len(keys) - 1)] == named] if len(keys) else spots[:0]
+        both = np.union1d(best, spots)
+        return dict(zip(keys[both].tolist(), similarities[both].tolist(), strict=True))
+
+    def _scan(self, scope: int, words: Scores) -> Scores:
+        """The scope is too large to hold: let sqlite-vec rank it where it lies."""
+        assert self.ask.vector is not None
+        conditions, values = narrowed(self.ask.selection, self.now)
+        sql, vector = statements()["nearest_by_scan"], self.ask.vector.tobytes()
+        best = self.connection.execute(
+            sql.format(where=" AND ".join(conditions)), [vector, scope, self.ask.field, *values, self.ask.limit]
+        ).fetchall()
+        named = self.connection.execute(
+            sql.format(where="v.memory IN (SELECT value FROM json_each(?))"),
+            [vector, scope, self.ask.field, str(list(words)), len(words)],
+        ).fetchall()
+        return {key: max(-1.0, min(1.0, round(similarity, 6))) for key, similarity in [*best, *named]}
+
+
+def _table(near: Scores, words: Scores) -> Candidates:
+    keys = sorted(near.keys() | words.keys())
+    return Candidates(
+        np.array(keys, np.int64),
+        np.array([near.get(k, np.nan) for k in keys], np.float64),
+        np.array([words.get(k, 0.0) for k in keys], np.float64),
+    )
+
+
+def _top(values: NDArray[np.float32], count: int) -> NDArray[np.intp]:
+    """Return the positions of the `count` largest values; among equal ones the earliest."""
+    if len(values) <= count:
+        return np.arange(len(values))
+    floor = np.partition(values, len(values) - count)[len(values) - count]
+    above = np.flatnonzero(values > floor)
+    level = np.flatnonzero(values == floor)[: count - len(above)]
+    return np.concatenate([above, level])

@@ -1,0 +1,57 @@
+"""Memories as rows and rows as memories."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from ...filters import canonical
+from ...models import SHARED, Memory, Scope
+from .words import context_words, lexical_form
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND: Final = timedelta(microseconds=1)
+
+Row = tuple[Any, ...]
+
+
+def micros(moment: datetime | None) -> int | None:
+    """Return microseconds since 1970 UTC. Integer arithmetic: `timestamp()` would round."""
+    return None if moment is None else (moment - EPOCH) // MICROSECOND
+
+
+def moment(micros: int | None) -> datetime | None:
+    """Return the aware UTC datetime."""
+    return None if micros is None else EPOCH + timedelta(microseconds=micros)
+
+
+def owner(scope: Scope) -> tuple[str, str]:
+    """Return the `kind` and `owner` columns of a scope."""
+    if scope.path is not None:
+        return "path", canonical(scope.path)
+    return ("shared", "") if scope.user_id is SHARED else ("user", scope.user_id)
+
+
+def memory_row(memory: Memory, scope: int, twin: bytes | None) -> Row:
+    """Return the values of `insert_memory` and `rewrite_memory`, in their order."""
+    m = memory
+    created = micros(m.created_at)
+    return (
+        m.id, scope, m.kind, m.text, lexical_form(m.text), context_words(m), twin, m.agent_id, m.session_id, m.role, m.name,
+        created if m.occurred_at is m.created_at else micros(m.occurred_at), created,
+        created if m.updated_at is m.created_at else micros(m.updated_at),
+        micros(m.expires_at), micros(m.valid_from), micros(m.valid_to), m.superseded_by, m.importance,
+        canonical(m.metadata) if m.metadata else None, canonical(m.provenance) if m.provenance else None,
+        None if m.value is None else canonical(m.value),
+    )  # fmt: skip
+
+
+def memory_of(row: Row) -> Memory:
+    """Return the memory of a row of `select_memories`: the columns of `memories`, then kind and owner of its scope."""
+    (_, id, _, kind, text, _, _, _, agent, session, role, name, occurred, created, updated, expires, since, until, successor,
+     _, importance, metadata, provenance, value, owner_kind, owner_name) = row  # fmt: skip
+    return Memory(
+        id, text, kind, json.loads(metadata) if metadata else {}, owner_name if owner_kind == "user" else None, agent, session,
+        role, name, moment(occurred), moment(created), moment(updated), moment(expires), importance,
+        json.loads(provenance) if provenance else {}, moment(since), moment(until), successor,
+        json.loads(value) if value is not None else None,
+    )  # fmt: skip

@@ -1,0 +1,140 @@
+-- Every fixed statement, by name. `{where}` stands for a condition that where.py compiles, with bound values only.
+
+-- name: touch_scope
+INSERT INTO scopes (collection, kind, owner, revision) VALUES (?, ?, ?, 1)
+ON CONFLICT (collection, kind, owner) DO UPDATE SET revision = revision + 1 RETURNING no
+
+-- name: bump_scope
+UPDATE scopes SET revision = revision + 1, epoch = epoch + ? WHERE no = ?
+
+-- name: find_scope
+SELECT no, revision, epoch FROM scopes WHERE collection = ? AND kind = ? AND owner = ?
+
+-- name: forget_scope
+DELETE FROM scopes WHERE no = ? AND NOT EXISTS (SELECT 1 FROM memories WHERE scope = scopes.no)
+
+-- name: find_collection
+SELECT no, twins, embedder, revision, dim FROM collections WHERE name = ?
+
+-- name: create_collection
+INSERT INTO collections (name, twins, embedder, revision, dim, created_at) VALUES (?, ?, ?, ?, ?, ?)
+
+-- name: adopt_embedder
+UPDATE collections SET embedder = ?, revision = ?, dim = ? WHERE no = ?
+
+-- name: insert_memory
+INSERT INTO memories (
+    id, scope, kind, text, lexical, context, twin, agent_id, session_id, role, name, occurred_at, created_at, updated_at,
+    expires_at, valid_from, valid_to, superseded_by, importance, metadata, provenance, value
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+
+-- name: rewrite_memory
+UPDATE memories SET
+    id = ?, scope = ?, kind = ?, text = ?, lexical = ?, context = ?, twin = ?, agent_id = ?, session_id = ?, role = ?,
+    name = ?, occurred_at = ?, created_at = ?, updated_at = ?, expires_at = ?, valid_from = ?, valid_to = ?,
+    superseded_by = ?, importance = ?, metadata = ?, provenance = ?, value = ?, deleted_at = NULL
+WHERE no = ?
+
+-- name: bury_memory
+UPDATE memories SET deleted_at = ?, twin = NULL WHERE no = ?
+
+-- name: erase_memory
+DELETE FROM memories WHERE no = ?
+
+-- name: find_twin
+SELECT no FROM memories WHERE scope = ? AND twin = ?
+
+-- name: find_id
+SELECT no FROM memories WHERE id = ? AND scope = ?
+
+-- name: insert_vector
+INSERT INTO vectors (memory, scope, field, vector) VALUES (?, ?, ?, ?)
+
+-- name: erase_vectors
+DELETE FROM vectors WHERE scope = ? AND memory = ?
+
+-- name: insert_words
+INSERT INTO memories_fts (rowid, scope, body, context) VALUES (?, ?, ?, ?)
+
+-- name: erase_words
+-- External content: the index must be told the words it was given, so this comes before the row changes.
+INSERT INTO memories_fts (memories_fts, rowid, scope, body, context)
+SELECT 'delete', no, scope, body, context FROM memories_lexical WHERE no = ?
+
+-- name: insert_history
+INSERT INTO history (memory, scope, event, at, old_text, provenance) VALUES (?, ?, ?, ?, ?, ?)
+
+-- name: erase_history
+DELETE FROM history WHERE memory = ?
+
+-- name: read_history
+SELECT event, at, old_text, provenance FROM history WHERE memory = ? ORDER BY no
+
+-- name: insert_job
+INSERT INTO jobs (kind, scope, memory, due_at, created_at) VALUES (?, ?, ?, ?, ?)
+
+-- name: end_job
+DELETE FROM jobs WHERE no = ?
+
+-- name: defer_job
+UPDATE jobs SET attempts = attempts + 1, due_at = ?, error = ? WHERE no = ?
+
+-- name: erase_jobs
+DELETE FROM jobs WHERE memory = ?
+
+-- name: read_debts
+SELECT j.no, m.no, m.text, j.attempts FROM jobs j
+JOIN memories m ON m.no = j.memory JOIN scopes s ON s.no = j.scope JOIN collections c ON c.no = s.collection
+WHERE j.kind = 'embed' AND j.state = 'waiting' AND j.due_at <= ? AND c.name = ? ORDER BY j.due_at, j.no LIMIT ?
+
+-- name: live_text
+SELECT scope, text FROM memories WHERE no = ? AND deleted_at IS NULL
+
+-- name: select_memories
+SELECT m.*, s.kind, s.owner FROM memories m JOIN scopes s ON s.no = m.scope WHERE {where} ORDER BY m.no
+
+-- name: select_nos
+SELECT m.no, m.scope FROM memories m JOIN scopes s ON s.no = m.scope WHERE {where} ORDER BY m.no
+
+-- name: select_keys
+SELECT m.no FROM memories m WHERE m.scope = ? AND {where}
+
+-- name: visible_keys
+SELECT m.no FROM json_each(?) k JOIN memories m ON m.no = k.value WHERE m.scope = ? AND {where}
+
+-- name: load_memories
+SELECT m.*, s.kind, s.owner FROM json_each(?) k JOIN memories m ON m.no = k.value JOIN scopes s ON s.no = m.scope
+WHERE m.deleted_at IS NULL
+
+-- name: load_vectors
+SELECT v.memory, v.vector, m.expires_at, m.valid_from, m.valid_to FROM vectors v JOIN memories m ON m.no = v.memory
+WHERE v.scope = ? AND v.memory > ? AND v.field = ? ORDER BY v.memory
+
+-- name: load_changed_vectors
+SELECT v.memory, v.vector, m.expires_at, m.valid_from, m.valid_to FROM vectors v JOIN memories m ON m.no = v.memory
+WHERE v.scope = ? AND v.memory IN (SELECT value FROM json_each(?)) AND v.field = ? ORDER BY v.memory
+
+-- name: count_vectors
+SELECT count(*) FROM vectors WHERE scope = ?
+
+-- name: changed_since
+SELECT no, memory FROM history WHERE scope = ? AND no > ? AND event <> 'ADD' ORDER BY no
+
+-- name: last_history
+SELECT coalesce(max(no), 0) FROM history WHERE scope = ? AND event <> 'ADD'
+
+-- name: nearest_by_scan
+SELECT v.memory, 1 - vec_distance_cosine(v.vector, ?) FROM vectors v JOIN memories m ON m.no = v.memory
+WHERE v.scope = ? AND v.field = ? AND {where} ORDER BY 2 DESC, 1 LIMIT ?
+
+-- name: match_words
+SELECT rowid, -bm25(memories_fts, 0.0, 1.0, 1.0) FROM memories_fts WHERE memories_fts MATCH ?
+ORDER BY bm25(memories_fts, 0.0, 1.0, 1.0), rowid LIMIT ?
+
+-- name: count_memories
+SELECT count(*) FILTER (WHERE m.deleted_at IS NULL), count(*) FILTER (WHERE m.deleted_at IS NOT NULL),
+       count(DISTINCT m.scope) FILTER (WHERE m.deleted_at IS NULL)
+FROM memories m JOIN scopes s ON s.no = m.scope WHERE {where}
+
+-- name: count_jobs
+SELECT j.kind || '.' || j.state, count(*) FROM jobs j GROUP BY 1

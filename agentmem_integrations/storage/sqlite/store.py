@@ -1,0 +1,159 @@
+"""The store in one SQLite file: the `Store` port, each method one walk through the rooms beside it."""
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import apsw
+import sqlite_vec
+
+from ...config import MATRIX_BUDGET, Durability, Twins
+from ...errors import ConflictError, NotFoundError
+from ...models import Event, Identity, Memory, Scope
+from ...ports import Ask, Candidates, Change, Debt, Outcome, Purge, Selection
+from .catalog import Catalog
+from .connections import Connections
+from .gather import Gatherer
+from .nearest import FOREVER, MatrixCache
+from .rows import Row, memory_of, micros, moment
+from .statements import migrations, statements
+from .where import selected
+from .writer import Transaction
+
+
+class SqliteStore:
+    """Memories in one SQLite file, or in RAM.
+
+    Args:
+        path: The file, or `memory://`.
+        durability: See `config.Settings`.
+        matrix_budget: Bytes of vectors kept in RAM for searching.
+
+    Raises:
+        StorageError: the path cannot be a memory file.
+    """
+
+    def __init__(self, path: str, durability: Durability = "full", matrix_budget: int = MATRIX_BUDGET) -> None:
+        self._connections = Connections(path, durability)
+        self._catalog = Catalog()
+        self._matrices = MatrixCache(matrix_budget)
+        self._sql = statements()
+
+    def open_collection(self, name: str, twins: Twins | None, identity: Identity | None) -> Twins:
+        """Create the collection or check that it fits; return its twin policy."""
+        with self._connections.read() as connection:
+            found = self._catalog.fits(connection, name, twins, identity)
+        if found is None:
+            with self._connections.write() as connection:
+                found = self._catalog.open(connection, name, twins, identity, _now())
+        return found.twins
+
+    def apply(self, changes: Sequence[Change]) -> list[Outcome]:
+        """Make the changes in one transaction."""
+        with self._connections.write() as connection:
+            outcomes = Transaction(connection, self._catalog, _now()).apply(changes)
+        if any(isinstance(c, Purge) for c in changes):
+            self._matrices.clear()
+            self._connections.checkpoint()
+        return outcomes
+
+    def gather(self, ask: Ask) -> Candidates:
+        """Return the best candidates by vector and by words."""
+        with self._connections.read() as connection:
+            collection = self._catalog.collection(connection, ask.selection.namespace)
+            dim = collection.identity.dim if collection.identity else 0
+            return Gatherer(connection, self._matrices, collection.no, dim, ask, _micros_now()).candidates()
+
+    def load(self, keys: Sequence[int]) -> dict[int, Memory]:
+        """Return the memories of candidates by key."""
+        with self._connections.read() as connection:
+            rows = connection.execute(self._sql["load_memories"], (str(list(keys)),)).fetchall()
+        return {row[0]: memory_of(row) for row in rows}
+
+    def find(self, selection: Selection, limit: int | None = None, after: str | None = None) -> list[Memory]:
+        """Return memories in insertion order, from behind the id `after`."""
+        with self._connections.read() as connection:
+            where, values = self._where(connection, selection)
+            if after is not None:
+                where, values = f"({where}) AND m.no > ?", [*values, self._cursor(connection, selection, after)]
+            rows = connection.execute(self._sql["select_memories"].format(where=where) + " LIMIT ?", [*values, -1 if limit is None else limit])
+            return [memory_of(row) for row in rows]
+
+    def history(self, selection: Selection) -> list[Event]:
+        """Return the history of one memory, oldest first."""
+        with self._connections.read() as connection:
+            where, values = self._where(connection, selection, dead=True)
+            found = connection.execute(self._sql["select_memories"].format(where=where), values).fetchall()
+            if len(found) > 1:
+                raise ConflictError(f"id {selection.ids} is used by {len(found)} owners: name the user_id")
+            return _told(found[0], connection.execute(self._sql["read_history"], (found[0][0],)).fetchall()) if found else []
+
+    def debts(self, namespace: str, limit: int, *, due_only: bool) -> Iterable[Debt]:
+        """Return memories of a collection whose vectors are owed."""
+        due_by = _micros_now() if due_only else FOREVER
+        with self._connections.read() as connection:
+            return [Debt(*row) for row in connection.execute(self._sql["read_debts"], (due_by, namespace, limit))]
+
+    def stats(self, namespace: str, scope: Scope | None) -> dict[str, Any]:
+        """Return counts and sizes."""
+        with self._connections.read() as connection:
+            collection = self._catalog.collection(connection, namespace)
+            where, values = selected(Selection(namespace, scope), collection.no, 0, dead=True)
+            live, deleted, owners = connection.execute(self._sql["count_memories"].format(where=where), values).fetchone()
+            found: dict[str, Any] = {"memories": live, "deleted": deleted}
+            if scope is not None:
+                return found
+            found |= {"owners": owners, "jobs": dict(connection.execute(self._sql["count_jobs"]).fetchall())}
+        return found | {
+            "file_bytes": self._file_bytes(),
+            "matrix_cache": self._matrices.usage(),
+            "versions": {"schema": len(migrations()), "sqlite": apsw.sqlite_lib_version(), "sqlite_vec": sqlite_vec.__version__},
+        }
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._connections.close()
+        self._matrices.clear()
+
+    def _where(self, connection: apsw.Connection, selection: Selection, dead: bool = False) -> tuple[str, list[Any]]:
+        collection = self._catalog.collection(connection, selection.namespace)
+        return selected(selection, collection.no, _micros_now(), dead=dead)
+
+    def _cursor(self, connection: apsw.Connection, selection: Selection, after: str) -> int:
+        """Return the row number of the last memory of the page before; it may have been deleted since."""
+        where, values = self._where(connection, Selection(selection.namespace, _bare(selection.scope), (after,)), dead=True)
+        row = connection.execute(self._sql["select_nos"].format(where=where), values).fetchone()
+        if row is None:
+            raise NotFoundError(f"after={after!r} is no id of this scope: pass the id of the last memory of the page before")
+        return int(row[0])
+
+    def _file_bytes(self) -> int:
+        path = self._connections.path
+        return 0 if self._connections.in_memory else sum(os.path.getsize(p) for p in (path, f"{path}-wal") if Path(p).exists())
+
+
+def _told(row: Row, lines: list[Row]) -> list[Event]:
+    """Read history backwards: each line's new text is the next one's old text, the last one's is the memory's own."""
+    memory, text, events = memory_of(row), row[4], []
+    for event, at, old_text, provenance in reversed(lines):
+        before = text if old_text is None else old_text
+        known = event != "ADD"
+        events.append(Event(event, memory, before if known else None, None if event == "DELETE" else text, moment(at), json.loads(provenance) if provenance else {}))
+        text = before
+    return events[::-1]
+
+
+def _bare(scope: Scope | None) -> Scope | None:
+    return None if scope is None else Scope(scope.namespace, scope.user_id, path=scope.path)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _micros_now() -> int:
+    return micros(_now()) or 0
+

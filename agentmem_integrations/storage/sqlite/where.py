@@ -1,0 +1,136 @@
+"""Compiles a selection into an SQL condition. The only place where SQL is put together; every value is bound."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from ...filters import All, AnyOf, Compare, Condition, Not, canonical, family
+from ...ports import Selection
+from .rows import micros, owner
+
+_RELATIONS: Final = {"$eq": "=", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
+_TYPES: Final = {"null": "e.type = 'null'", "number": "e.type IN ('integer', 'real')", "text": "e.type = 'text'"}
+
+Sql = tuple[str, list[Any]]
+
+
+def selected(selection: Selection, collection: int, now: int, *, dead: bool = False) -> Sql:
+    """Return the condition on `memories m JOIN scopes s` that a selection means.
+
+    Args:
+        selection: What is meant.
+        collection: Its collection's number.
+        now: Microseconds; what expired by then is left out.
+        dead: Take tombstones and expired memories too (history, purge).
+    """
+    parts, values = ["s.collection = ?"], [collection]
+    if selection.scope is not None:
+        parts.append("s.kind = ? AND s.owner = ?")
+        values += owner(selection.scope)
+    narrow, more = narrowed(selection, now, dead=dead)
+    return " AND ".join([*parts, *narrow]), values + more
+
+
+def narrowed(selection: Selection, now: int, *, dead: bool = False) -> tuple[list[str], list[Any]]:
+    """Return the conditions on `memories m` alone, for a scope that is already fixed."""
+    parts, values = ([], []) if dead else visible(selection, now)
+    extra, more = chosen(selection)
+    return parts + extra, values + more
+
+
+def visible(selection: Selection, now: int) -> tuple[list[str], list[Any]]:
+    """Return the conditions that a memory is live now, and valid at the instant asked about."""
+    parts: list[str] = ["m.deleted_at IS NULL", "(m.expires_at IS NULL OR m.expires_at > ?)"]
+    if selection.any_validity:
+        return parts, [now]
+    at = now if selection.at is None else micros(selection.at)
+    parts.append("(m.valid_from IS NULL OR m.valid_from <= ?) AND (m.valid_to IS NULL OR m.valid_to > ?)")
+    return parts, [now, at, at]
+
+
+def chosen(selection: Selection) -> tuple[list[str], list[Any]]:
+    """Return what the caller asked for beyond owner and visibility; empty if nothing."""
+    parts: list[str] = []
+    values: list[Any] = []
+    for column, wanted in (("agent_id", selection.scope and selection.scope.agent_id), ("session_id", selection.scope and selection.scope.session_id)):
+        if wanted is not None:
+            parts.append(f"m.{column} = ?")
+            values.append(wanted)
+    for column, listed in (("id", selection.ids), ("kind", selection.kinds)):
+        if listed is not None:
+            parts.append(f"m.{column} = ?" if len(listed) == 1 else f"m.{column} IN (SELECT value FROM json_each(?))")
+            values.append(listed[0] if len(listed) == 1 else json.dumps(listed))
+    for relation, limit in ((">=", selection.after), ("<=", selection.before)):
+        if limit is not None:
+            parts.append(f"m.occurred_at {relation} ?")
+            values.append(micros(limit))
+    if selection.where is not None:
+        sql, more = condition(selection.where)
+        parts.append(sql)
+        values += more
+    return parts, values
+
+
+def condition(tree: Condition) -> Sql:
+    """Return the SQL that agrees with `filters.matches` on `m.metadata`."""
+    match tree:
+        case Compare(key, op, value):
+            test, values = _test(op, value)
+            exists = f"EXISTS (SELECT 1 FROM json_each(m.metadata) e WHERE e.key = ? AND {test})"
+            return (f"NOT {exists}" if op == "$exists" and not value else exists), [key, *values]
+        case Not(inner):
+            sql, values = condition(inner)
+            return f"NOT {sql}", values
+        case All(conditions):
+            return _joined(" AND ", conditions)
+        case AnyOf(conditions):
+            return _joined(" OR ", conditions)
+
+
+def _joined(word: str, conditions: Sequence[Condition]) -> Sql:
+    compiled = [condition(c) for c in conditions]
+    return f"({word.join(sql for sql, _ in compiled)})", [v for _, values in compiled for v in values]
+
+
+def _test(op: str, value: Any) -> Sql:
+    """Return the condition on one `json_each` row `e`."""
+    if op == "$exists":
+        return "1", []
+    if op == "$in":
+        return _listed(value)
+    if op == "$contains":
+        inner, values = _equal(value)
+        element = f"(e.type = 'array' AND EXISTS (SELECT 1 FROM json_each(e.value) e WHERE {inner}))"
+        if isinstance(value, str):
+            return f"((e.type = 'text' AND instr(e.atom, ?) > 0) OR {element})", [value, *values]
+        return element, values
+    if op == "$eq":
+        return _equal(value)
+    return f"({_TYPES[family(value)]} AND e.atom {_RELATIONS[op]} ?)", [value]
+
+
+def _equal(value: Any) -> Sql:
+    kind = family(value)
+    if kind == "null":
+        return _TYPES["null"], []
+    if kind == "boolean":
+        return "e.type = ?", ["true" if value else "false"]
+    if kind == "container":
+        return "(e.type IN ('array', 'object') AND e.value = ?)", [canonical(value)]
+    return f"({_TYPES[kind]} AND e.atom = ?)", [value]
+
+
+def _listed(values: Sequence[Any]) -> Sql:
+    """Lists of texts or of numbers are bound as one JSON array each, so that a list may be long."""
+    tests: list[str] = []
+    bound: list[Any] = []
+    for kind in ("text", "number"):
+        if members := [v for v in values if family(v) == kind]:
+            tests.append(f"({_TYPES[kind]} AND e.atom IN (SELECT value FROM json_each(?)))")
+            bound.append(canonical(members))
+    for value in values:
+        if family(value) not in ("text", "number"):
+            test, more = _equal(value)
+            tests.append(test)
+            bound += more
+    return f"({' OR '.join(tests) or '0'})", bound

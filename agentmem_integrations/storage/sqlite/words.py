@@ -1,0 +1,77 @@
+"""What the text index sees, and how a question is put to it."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from ...models import Memory
+
+MAX_WORDS: Final = 64  # of one question; a longer one is a document, and its first words say what it is about
+
+# Scripts written without spaces between words (and Hangul, whose words carry endings): Thai to Myanmar, Khmer, kana, Han.
+_UNSPACED: Final = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]+")
+_WORD: Final = re.compile(r"\w+")
+_MONTHS: Final = ("January February March April May June July August September October November December").split()
+
+# Words that say how a question is built, not what it is about.
+STOP_WORDS: Final = frozenset(
+    """a about after all also am an and any are as at be been before being but by can could did do does doing don down for
+    from had has have having he her here hers him his how i if in into is it its just let ll me more most my no nor not of
+    off on once only or other our out over own re s same shall she should so some such t than that the their them then there
+    these they this those through to too under until up us ve very was we were what when where which while who whom whose
+    why will with would yes you your yours d m""".split()
+)
+
+
+def lexical_form(text: str) -> str | None:
+    """Return the text with unspaced scripts cut into characters and pairs of characters; None if there are none.
+
+    FTS5's unicode61 tokenizer takes a whole Chinese sentence for one word, and its trigram tokenizer cannot match words of
+    two characters, which most Chinese words are.
+    """
+    if text.isascii() or not _UNSPACED.search(text):
+        return None
+    return _UNSPACED.sub(lambda run: f" {' '.join((*_letters(run[0]), *_pairs(run[0])))} ", text)
+
+
+def context_words(memory: Memory) -> str | None:
+    """Return who said it and when, as words: people ask for both, and the text itself seldom says them."""
+    words = [memory.name] if memory.name else []
+    at = memory.occurred_at
+    if at is not None and at != memory.created_at:
+        words.append(f"{at.day} {_MONTHS[at.month - 1]} {at.year}")
+    return " ".join(words) or None
+
+
+def match_expression(question: str, scope: int) -> str | None:
+    """Return the FTS5 expression that finds the question's words in one scope; None if the question has no words.
+
+    Every word is quoted: what a user types is never query syntax.
+    """
+    words = list(dict.fromkeys(_question_words(question)))
+    telling = [w for w in words if w not in STOP_WORDS] or words
+    if not telling:
+        return None
+    alternatives = " OR ".join(f'"{word}"' for word in telling[:MAX_WORDS])
+    return f'scope : "{scope}" AND {{body context}} : ({alternatives})'
+
+
+def _question_words(question: str) -> Iterator[str]:
+    for word in _WORD.findall(question.lower()):
+        if word.isascii() or not _UNSPACED.search(word):
+            yield word
+            continue
+        for run in _UNSPACED.findall(word):
+            letters = _letters(run)
+            yield from _pairs(run) if len(letters) > 1 else letters
+        yield from _WORD.findall(_UNSPACED.sub(" ", word))
+
+
+def _letters(run: str) -> list[str]:
+    # Thai and Khmer vowel signs are marks, which unicode61 takes for separators: words are compared by their letters
+    return [c for c in run if c.isalnum()]
+
+
+def _pairs(run: str) -> list[str]:
+    letters = _letters(run)
+    return [a + b for a, b in zip(letters, letters[1:], strict=False)]

@@ -1,0 +1,246 @@
+"""Applies changes inside one transaction: row, vectors, words, history and job together."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import apsw
+
+from ...errors import AgentMemError, ConflictError, NotFoundError
+from ...fingerprint import fingerprint
+from ...models import Event, EventKind, Memory, Scope
+from ...ports import TEXT_FIELD, Change, Defer, Delete, Fill, Insert, Outcome, Purge, Selection, Update, Vector
+from .catalog import Catalog
+from .rows import Row, memory_of, memory_row, micros, owner
+from .statements import statements
+from .where import selected
+
+_SAME: Final = ("text", "kind", "metadata", "agent_id", "session_id", "role", "name", "importance", "expires_at", "valid_from", "valid_to", "value")
+_SCOPE, _EXPIRES, _DELETED = 2, 15, 19  # columns of select_memories
+
+
+class Transaction:
+    """One transaction's worth of changes.
+
+    Rows of the tables that follow from a memory (vectors, words, history) are gathered and written table by table: that
+    keeps each b-tree in cache, and a trigger in their place would make FTS5 flush its index at every row.
+
+    Args:
+        connection: Inside a write transaction.
+        catalog: The collections of the file.
+        now: The instant of the transaction.
+    """
+
+    def __init__(self, connection: apsw.Connection, catalog: Catalog, now: datetime) -> None:
+        self._run = connection.execute
+        self._run_many = connection.executemany
+        self._connection = connection
+        self._catalog = catalog
+        self._sql = statements()
+        self._now = now
+        self._at = micros(now) or 0
+        self._touched: dict[Scope, int] = {}
+        self._vectors: list[Row] = []
+        self._words: list[Row] = []
+        self._history: list[Row] = []
+        self._jobs: list[Row] = []
+
+    def apply(self, changes: Sequence[Change]) -> list[Outcome]:
+        """Make the changes; a refused one leaves no trace and is answered with its error."""
+        outcomes: list[Outcome] = []
+        for change in changes:
+            try:
+                outcomes.append(self._apply(change))
+            except AgentMemError as refused:  # raised before the change wrote anything
+                outcomes.append(refused)
+        self._write_derived()
+        return outcomes
+
+    def _apply(self, change: Change) -> Outcome:
+        if isinstance(change, Insert):
+            return [self._insert(change)]
+        self._write_derived()  # the others must see what was inserted before them
+        match change:
+            case Update():
+                return [self._update(change)]
+            case Delete():
+                return self._delete(change.selection)
+            case Purge():
+                return self._purge(change.selection)
+            case Fill():
+                return self._fill(change)
+            case Defer():
+                self._run(self._sql["defer_job"], (micros(change.due), change.error, change.job))
+                return 1
+
+    # Insert
+
+    def _insert(self, change: Insert) -> Event:
+        collection = self._catalog.collection(self._connection, change.scope.namespace)
+        memory, scope = change.memory, self._touch(change.scope)
+        twin = fingerprint(memory) if collection.twins == "merge" and change.scope.path is None else None
+        row = memory_row(memory, scope, twin)
+        self._run(self._sql["insert_memory"], row)
+        if not self._connection.changes():
+            return self._clash(change, row, scope, twin)
+        no = self._connection.last_insert_rowid()
+        self._derive(no, row, change.vectors, change.owed)
+        self._history.append((no, scope, "ADD", self._at, None, row[20]))
+        return Event("ADD", memory, None, memory.text, self._now, memory.provenance)
+
+    def _clash(self, change: Insert, row: Row, scope: int, twin: bytes | None) -> Event:
+        """The id or the utterance is already there: find out which, and answer without losing either."""
+        self._write_derived()
+        twin_no = self._run(self._sql["find_twin"], (scope, twin)).get if twin else None
+        if twin_no is not None:
+            stored = self._row(twin_no)
+            if stored[_EXPIRES] is not None and stored[_EXPIRES] <= self._at:  # invisible already: this sweeps it
+                self._bury(twin_no, stored)
+                return self._insert(change)
+        id_no = self._run(self._sql["find_id"], (change.memory.id, scope)).get
+        if twin_no is not None and id_no in (None, twin_no):
+            return Event("NONE", memory_of(self._row(twin_no)), at=self._now)
+        if twin_no is not None:
+            other = self._row(twin_no)[1]
+            raise ConflictError(f"id {change.memory.id!r} cannot take this text: memory {other!r} of the same scope says it already")
+        return self._replace(id_no, change, row)
+
+    def _replace(self, no: int, change: Insert, row: Row) -> Event:
+        """The caller's id is taken: the new words replace the old, or revive what was deleted."""
+        stored = self._row(no)
+        old, revived = memory_of(stored), stored[_DELETED] is not None or (stored[_EXPIRES] or self._at + 1) <= self._at
+        new = replace(change.memory, created_at=self._now if revived else old.created_at)
+        if change.memory.occurred_at == change.memory.created_at and not revived:
+            new.occurred_at = old.occurred_at
+        if not revived and not change.vectors and all(getattr(old, name) == getattr(new, name) for name in _SAME):
+            return Event("NONE", old, at=self._now)
+        self._rewrite(no, stored, new, row[1], row[6], change.vectors, change.owed)
+        return self._record("ADD" if revived else "UPDATE", no, row[1], new, old.text)
+
+    # Update
+
+    def _update(self, change: Update) -> Event:
+        stored = self._only(change.selection)
+        no, scope, old = stored[0], stored[_SCOPE], memory_of(stored)
+        new = replace(old, **change.changes, updated_at=self._now)
+        collection = self._catalog.collection(self._connection, change.selection.namespace)
+        merged = collection.twins == "merge" and stored[-2] != "path" and new.superseded_by is None
+        twin = fingerprint(new) if merged else None
+        other = self._run(self._sql["find_twin"], (scope, twin)).get if twin else None
+        if other not in (None, no):
+            raise ConflictError(f"memory {old.id!r} cannot take this text: memory {self._row(other)[1]!r} of the same scope says it already")
+        self._bump({scope})
+        vectors = change.vectors if change.vectors or change.owed else None
+        self._rewrite(no, stored, new, scope, twin, vectors, change.owed)
+        return self._record("UPDATE", no, scope, new, old.text)
+
+    def _rewrite(self, no: int, stored: Row, new: Memory, scope: int, twin: bytes | None, vectors: Any, owed: bool) -> None:
+        """Write the row anew, with its words; with its vectors unless `vectors` is None."""
+        if stored[_DELETED] is None:
+            self._run(self._sql["erase_words"], (no,))
+        row = memory_row(new, scope, twin)
+        self._run(self._sql["rewrite_memory"], (*row, no))
+        if vectors is not None:
+            self._run(self._sql["erase_vectors"], (scope, no))
+            self._run(self._sql["erase_jobs"], (no,))
+        self._derive(no, row, vectors or {}, owed)
+
+    def _record(self, event: EventKind, no: int, scope: int, new: Memory, old_text: str) -> Event:
+        changed = old_text != new.text
+        provenance = json.dumps(new.provenance) if new.provenance else None
+        self._history.append((no, scope, event, self._at, old_text if changed else None, provenance))
+        return Event(event, new, old_text if event == "UPDATE" else None, new.text, self._now, new.provenance)
+
+    # Delete, purge, fill
+
+    def _delete(self, selection: Selection) -> int:
+        rows = self._select(selection)
+        for row in rows:
+            self._bury(row[0], row)
+        self._bump({row[_SCOPE] for row in rows})
+        return len(rows)
+
+    def _bury(self, no: int, stored: Row) -> None:
+        self._run(self._sql["erase_words"], (no,))
+        self._run(self._sql["erase_vectors"], (stored[_SCOPE], no))
+        self._run(self._sql["erase_jobs"], (no,))
+        self._run(self._sql["bury_memory"], (self._at, no))
+        self._history.append((no, stored[_SCOPE], "DELETE", self._at, None, None))
+
+    def _purge(self, selection: Selection) -> int:
+        rows = self._select(selection, dead=True)
+        for no, scope, dead in ((row[0], row[_SCOPE], row[_DELETED] is not None) for row in rows):
+            if not dead:
+                self._run(self._sql["erase_words"], (no,))
+            self._run(self._sql["erase_vectors"], (scope, no))
+            self._run(self._sql["erase_jobs"], (no,))
+            self._run(self._sql["erase_history"], (no,))
+            self._run(self._sql["erase_memory"], (no,))
+        scopes = {row[_SCOPE] for row in rows}
+        self._bump(scopes, epoch=1)
+        for scope in scopes:  # an owner of whom nothing is left is forgotten by name as well
+            self._run(self._sql["forget_scope"], (scope,))
+        self._touched.clear()
+        return len(rows)
+
+    def _fill(self, change: Fill) -> int:
+        row = self._run(self._sql["live_text"], (change.memory,)).fetchone()
+        self._run(self._sql["end_job"], (change.job,))
+        if row is None or row[1] != change.text:  # deleted or rewritten meanwhile: that change saw to its own vector
+            return 0
+        self._run(self._sql["erase_vectors"], (row[0], change.memory))
+        self._run_many(self._sql["insert_vector"], [(change.memory, row[0], f, v.tobytes()) for f, v in change.vectors.items()])
+        self._bump({row[0]}, epoch=1)  # no line of history tells readers that cache the scope
+        return 1
+
+    # What all of them need
+
+    def _touch(self, scope: Scope) -> int:
+        """Return the number of the scope's row, made or marked as changed once in this transaction."""
+        no = self._touched.get(scope)
+        if no is None:
+            collection = self._catalog.collection(self._connection, scope.namespace)
+            no = self._touched[scope] = self._run(self._sql["touch_scope"], (collection.no, *owner(scope))).get
+        return no
+
+    def _bump(self, scopes: set[int], epoch: int = 0) -> None:
+        for scope in scopes:
+            self._run(self._sql["bump_scope"], (epoch, scope))
+
+    def _derive(self, no: int, row: Row, vectors: Any, owed: bool) -> None:
+        _, scope, _, text, lexical, context, *_ = row
+        self._words.append((no, scope, text if lexical is None else lexical, context))
+        for field, vector in vectors.items():
+            self._vectors.append((no, scope, field, vector.tobytes()))
+        if owed:
+            self._jobs.append(("embed", scope, no, self._at, self._at))
+
+    def _write_derived(self) -> None:
+        for name, rows in (
+            ("insert_vector", self._vectors),
+            ("insert_words", self._words),
+            ("insert_history", self._history),
+            ("insert_job", self._jobs),
+        ):
+            if rows:
+                self._run_many(self._sql[name], rows)
+                rows.clear()
+
+    def _select(self, selection: Selection, dead: bool = False) -> list[Row]:
+        collection = self._catalog.collection(self._connection, selection.namespace)
+        where, values = selected(selection, collection.no, self._at, dead=dead)
+        return self._run(self._sql["select_memories"].format(where=where), values).fetchall()
+
+    def _only(self, selection: Selection) -> Row:
+        rows = self._select(selection)
+        if not rows:
+            raise NotFoundError(f"no memory {selection.ids} for this caller: it never was, was deleted, expired, or is another's")
+        if len(rows) > 1:
+            raise ConflictError(f"id {selection.ids} is used by {len(rows)} owners: name the user_id")
+        return rows[0]
+
+    def _row(self, no: int) -> Row:
+        (row,) = self._run(self._sql["select_memories"].format(where="m.no = ?"), (no,)).fetchall()
+        return row
