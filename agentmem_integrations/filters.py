@@ -113,16 +113,6 @@ def check_json(value: Any, what: str, depth: int = 0) -> None:
     if depth > MAX_DEPTH:
         raise FilterError(f"{what} is nested deeper than {MAX_DEPTH} levels: flatten it")
     match value:
-        case None | bool():
-            return
-        case int():
-            if not -(2**63) <= value < 2**63:
-                raise FilterError(f"{what} holds an integer beyond 64 bits: pass it as text")
-        case float():
-            if not math.isfinite(value):
-                raise FilterError(f"{what} holds {value}, which JSON cannot express: use None or text")
-        case str():
-            _check_text(value, what)
         case Mapping():
             for key, item in value.items():
                 if not isinstance(key, str):
@@ -132,9 +122,25 @@ def check_json(value: Any, what: str, depth: int = 0) -> None:
         case list() | tuple():
             for item in value:
                 check_json(item, what, depth + 1)
+        case str():
+            _check_text(value, what)
         case _:
-            raise FilterError(f"{what} holds a {type(value).__name__}: use text, numbers, booleans, None, lists and dicts "
-                              "(a date as its ISO text)")
+            _check_scalar(value, what)
+
+
+def _check_scalar(value: Any, what: str) -> None:
+    match value:
+        case None | bool():
+            return
+        case int():
+            if not -(2**63) <= value < 2**63:
+                raise FilterError(f"{what} holds an integer beyond 64 bits: pass it as text")
+        case float():
+            if not math.isfinite(value):
+                raise FilterError(f"{what} holds {value}, which JSON cannot express: use None or text")
+        case _:
+            kinds = "text, numbers, booleans, None, lists and dicts (a date as its ISO text)"
+            raise FilterError(f"{what} holds a {type(value).__name__}: use {kinds}")
 
 
 def _check_text(value: str, what: str) -> None:

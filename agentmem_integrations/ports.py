@@ -34,6 +34,10 @@ class Embedder(Protocol):
     def identity(self) -> Identity:
         """Name, revision and dimension."""
 
+    @property
+    def immediate(self) -> bool:
+        """Embedding a short text costs less than handing it to another thread, and batches gain nothing."""
+
     def embed_documents(self, texts: Sequence[str]) -> Matrix:
         """Return one row per text, shape (n, dim)."""
 

@@ -23,10 +23,12 @@ class CheckedEmbedder:
         EmbeddingError: the dimension could not be found.
     """
 
+    immediate = False
+
     def __init__(self, inner: Any) -> None:
         for method in ("embed_documents", "embed_query"):
             if not callable(getattr(inner, method, None)):
-                raise InvalidInputError(f"embedder={type(inner).__name__} has no {method}(): pass 'static' or an object with embed_documents and embed_query")
+                raise InvalidInputError(f"embedder={type(inner).__name__} has no {method}(): pass 'static' or an object that has it")
         self._inner = inner
         name = str(getattr(inner, "name", None) or f"{type(inner).__module__}.{type(inner).__qualname__}")
         dim = getattr(inner, "dim", None)
@@ -40,7 +42,7 @@ class CheckedEmbedder:
         """
         matrix = self._called(self._inner.embed_documents, list(texts))
         if matrix.shape != (len(texts), self.identity.dim):
-            raise EmbeddingError(f"{self.identity.name} returned the shape {matrix.shape} for {len(texts)} texts of {self.identity.dim} dimensions")
+            raise EmbeddingError(f"{self.identity.name} returned the shape {matrix.shape}, not {(len(texts), self.identity.dim)}")
         return self._unit(matrix)
 
     def embed_query(self, text: str) -> Vector:
@@ -58,7 +60,7 @@ class CheckedEmbedder:
     def _called(self, method: Callable[[Any], Any], argument: Any) -> NDArray[Any]:
         try:
             result: NDArray[Any] = np.asarray(method(argument), dtype=np.float32)
-        except Exception as e:  # noqa: BLE001 - other people's code: whatever it raises, the words must be kept
+        except Exception as e:
             raise EmbeddingError(f"the embedder {type(self._inner).__name__} failed with {type(e).__name__}") from e
         return result
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 class BundledEmbedder:
     """`StaticEmbedder` behind the `Embedder` port."""
 
+    immediate = True
+
     def __init__(self) -> None:
         from .static import StaticEmbedder  # imports tokenizers
 

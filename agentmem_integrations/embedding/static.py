@@ -20,7 +20,7 @@ __all__ = ["StaticEmbedder"]
 
 TABLE_DIR: Final = Path(__file__).with_name("static_table")
 REVISION: Final = "c93cf6efedcf"  # first 12 hex digits of table.npy's SHA-256; `static_table/build.py` prints it
-UNKNOWN_TOKEN: Final = "[UNK]"
+UNKNOWN_TOKEN: Final = "[UNK]"  # noqa: S105 - a token of text
 
 # The tokenizer always breaks at these four blanks and at ASCII punctuation, and whatever else it does to a text
 # (dropping control characters and accents, lower case, further breaks) never reaches across one of them. So a text
@@ -61,8 +61,8 @@ class _TokenIds(dict[str, tuple[int, ...]]):
 class StaticEmbedder:
     """Embeds text with the bundled table: same text, same vector, whatever the batch, thread or process.
 
-    Opening one reads about 8 MB and holds about 30 MB, and some more for words it has seen. All methods may be called from many threads at once, and
-    in a child process after a fork. The whole of a text counts: nothing is cut off.
+    Opening one reads about 8 MB and holds about 30 MB, and some more for words it has seen. All methods may be called from
+    many threads at once, and in a child process after a fork. The whole of a text counts: nothing is cut off.
 
     Attributes:
         name: Which table this is.

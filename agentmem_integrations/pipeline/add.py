@@ -121,7 +121,9 @@ class Chunk:
     def results(self) -> list[AddResult]:
         """Wait for the commit and return one result per item, in order."""
         outcomes = iter(self.write.result())
-        return [AddResult(status="nothing", error=s) if isinstance(s, AgentMemError) else _result([s], [next(outcomes)]) for s in self.slots]
+        return [
+            AddResult(status="nothing", error=s) if isinstance(s, AgentMemError) else _result([s], [next(outcomes)]) for s in self.slots
+        ]
 
 
 def said(memory: Memory) -> str:

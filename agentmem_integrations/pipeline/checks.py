@@ -50,9 +50,9 @@ def read_scope(namespace: str, user_id: Any, agent_id: Any, session_id: Any, *, 
     agent, session = read_name(agent_id, "agent_id"), read_name(session_id, "session_id")
     if user_id is None:
         if agent is None and session is None and not shared_by_default:
-            raise ScopeError("whose memory? Pass user_id=... (or agent_id, session_id), or user_id=SHARED for memory that belongs to nobody")
+            raise ScopeError("whose memory? Pass user_id=... (or agent_id, session_id), or user_id=SHARED for nobody's")
         user_id = SHARED
-    return Scope(namespace, user_id if user_id is SHARED else read_name(user_id, "user_id") or "", agent, session)
+    return Scope(namespace, SHARED if user_id is SHARED else str(read_name(user_id, "user_id")), agent, session)
 
 
 def read_text(text: Any, limit: int, truncate: bool = False) -> str:
@@ -63,17 +63,17 @@ def read_text(text: Any, limit: int, truncate: bool = False) -> str:
     """
     if not isinstance(text, str):
         raise TextError(f"the text is a {type(text).__name__}: pass a string")
-    if not text or text.isspace():
-        raise TextError("the text is empty: there is nothing to remember")
     if len(text) > limit:
         if not truncate:
             raise TextError(f"the text has {len(text):,} characters, the limit is {limit:,}: split it, or pass truncate=True")
         text = text[:limit]
+    if not text or text.isspace():
+        raise TextError("the text is empty: there is nothing to remember")
     if "\x00" in text:
         raise TextError(f"the text contains a NUL character at position {text.index(chr(0))}: remove it")
     if not text.isascii() and not _encodable(text):
         raise TextError("the text contains a lone surrogate, which cannot be stored as UTF-8: decode it properly first")
-    return text
+    return str(text)
 
 
 def read_moment(value: Any, what: str, *, end_of_day: bool = False) -> datetime | None:

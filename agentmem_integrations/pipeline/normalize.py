@@ -82,7 +82,7 @@ def episode_of(item: Item, common: Common) -> Episode:
         return Episode(read_text(item, common.text_limit, common.truncate))
     own = _mapping(item)
     if (user := own.get("user_id")) is not None and user != common.user_id:
-        raise ScopeError(f"the item says user_id={user!r}, the call {common.user_id!r}: add each user's items in a call of their own")
+        raise ScopeError(f"the item says user_id={user!r}, the call {common.user_id!r}: use one call for each user")
     merged = {**common.fields, **{k: v for k, v in own.items() if v is not None}}
     text = _words(merged.get("content", merged.get("text")))
     given = common.fields.get("metadata")
@@ -116,11 +116,12 @@ def _mapping(item: Item) -> Mapping[str, Any]:
         return {"content": item}
     if isinstance(item, Mapping):
         if unknown := [k for k in item if k not in ITEM_KEYS and k not in MESSAGE_KEYS]:
-            raise InvalidInputError(f"unknown key {unknown[0]!r} in an item: use {', '.join(sorted(ITEM_KEYS))}; anything else belongs into metadata")
+            known = ", ".join(sorted(ITEM_KEYS))
+            raise InvalidInputError(f"unknown key {unknown[0]!r} in an item: use {known}; anything else belongs into metadata")
         return item
     if isinstance(role := getattr(item, "type", None), str) and hasattr(item, "content"):  # a LangChain message
         return {"content": item.content, "role": _ROLES.get(role, role), "name": getattr(item, "name", None)}
-    raise TextError(f"cannot remember a {type(item).__name__}: pass a string or a message dict such as {{'role': 'user', 'content': '...'}}")
+    raise TextError(f"cannot remember a {type(item).__name__}: pass a string or a message such as {{'role': 'user', 'content': '...'}}")
 
 
 def _words(content: Any) -> Any:
@@ -129,5 +130,3 @@ def _words(content: Any) -> Any:
         return content
     parts = [p if isinstance(p, str) else p.get("text") for p in content if isinstance(p, str | Mapping)]
     return "\n".join(p for p in parts if isinstance(p, str))
-
-

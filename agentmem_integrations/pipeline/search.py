@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..config import MAX_K, Using
 from ..errors import EmbeddingError
 from ..models import Hit
 from ..ports import Ask, Candidates, Embedder, Selection, Store
-from .fuse import Scores, by_text, by_vector, fused
+from .fuse import Scores, score
 
 POOL: Final = 300  # candidates from each list; enough that the scores of the first pages do not depend on the page
 
@@ -53,10 +54,10 @@ class SearchHallway:
     def search(self, question: Question) -> list[Hit]:
         """Return the hits, best first; ties in insertion order."""
         candidates = self.store.gather(self._ask(question))
-        scores, parts = self._score(question.using, candidates)
+        scores, parts = score(question.using, candidates)
         best = np.lexsort((candidates.keys, -scores))
         best = best[scores[best] >= question.min_score][question.offset : question.offset + question.k]
-        return self._hits(candidates, best, scores, parts)
+        return self._hits(candidates, best, scores, parts if question.explain else _main(parts))
 
     def _ask(self, question: Question) -> Ask:
         vector = None
@@ -67,14 +68,17 @@ class SearchHallway:
         words = question.text if question.using != "vector" else None
         return Ask(question.selection, vector, words, POOL if question.offset + question.k <= POOL else MAX_K)
 
-    def _score(self, using: Using, candidates: Candidates) -> tuple[Scores, Mapping[str, Scores]]:
-        return {"hybrid": fused, "vector": by_vector, "text": by_text}[using](candidates)
-
-    def _hits(self, candidates: Candidates, best: "np.ndarray[tuple[int], np.dtype[np.intp]]", scores: Scores, parts: Mapping[str, Scores]) -> list[Hit]:
+    def _hits(self, candidates: Candidates, best: NDArray[np.intp], scores: Scores, parts: Mapping[str, Scores]) -> list[Hit]:
         keys = candidates.keys[best].tolist()
         memories = self.store.load(keys)
         return [
-            Hit(memories[key], float(scores[row]), {name: float(values[row]) for name, values in parts.items() if not np.isnan(values[row])})
+            Hit(
+                memories[key], float(scores[row]), {name: float(values[row]) for name, values in parts.items() if not np.isnan(values[row])}
+            )
             for key, row in zip(keys, best.tolist(), strict=True)
             if key in memories  # deleted since
         ]
+
+
+def _main(parts: Mapping[str, Scores]) -> Mapping[str, Scores]:
+    return {name: values for name, values in parts.items() if name in ("similarity", "text")}

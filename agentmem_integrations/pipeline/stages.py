@@ -30,7 +30,9 @@ class Write(Generic[T]):
 
     __slots__ = ("changes", "error", "finish", "future", "gate", "loop", "outcomes", "settled", "wanting")
 
-    def __init__(self, changes: Sequence[Change], finish: Callable[[list[Outcome]], T], wanting: Sequence[tuple[Insert | Update, str]] = ()) -> None:
+    def __init__(
+        self, changes: Sequence[Change], finish: Callable[[list[Outcome]], T], wanting: Sequence[tuple[Insert | Update, str]] = ()
+    ) -> None:
         self.changes = changes
         self.finish = finish
         self.wanting = wanting

@@ -16,6 +16,7 @@ from .stages import Stage, Write, fail, settle
 
 T = TypeVar("T")
 
+AT_ONCE_CHARS: Final = 2_000  # well under a millisecond for an immediate embedder: no event loop notices
 DEBTS_AT_ONCE: Final = 256
 RETRY_AFTER: Final = timedelta(seconds=5)  # doubled with every attempt, up to
 RETRY_AT_MOST: Final = timedelta(hours=1)
@@ -79,7 +80,9 @@ class Writing:
 
     def run(self, write: Write[T]) -> T:
         """Do the write and return its result; in this thread if nobody else is writing."""
-        if write.wanting and not self._stage.alone(write):
+        if self._at_once(write):
+            self._embed([write])
+        elif write.wanting and not self._stage.alone(write):
             return write.result()
         return self.commits.run(write)
 
@@ -87,13 +90,22 @@ class Writing:
         """Do the write on the stages' threads and await its result. A cancelled caller leaves a whole change or none."""
         write.loop = asyncio.get_running_loop()
         write.future = write.loop.create_future()
-        self.put(write)
+        if self._at_once(write):
+            self._embed([write])
+            self.commits.stage.put([write])
+        else:
+            self.put(write)
         await write.future
         return write.result()
 
     def put(self, write: Write[Any]) -> None:
         """Leave the write to the stages' threads."""
         (self._stage if write.wanting else self.commits.stage).put([write])
+
+    def _at_once(self, write: Write[Any]) -> bool:
+        """Say whether embedding here is cheaper than passing the write to the embedding stage."""
+        immediate = self.embedder is not None and self.embedder.immediate
+        return immediate and sum(len(text) for _, text in write.wanting) <= AT_ONCE_CHARS
 
     def embed_here(self, write: Write[Any]) -> None:
         """Embed one write in this thread, past the queue: a bulk load is a batch already."""
@@ -162,4 +174,3 @@ def one(outcomes: Sequence[Outcome]) -> Any:
     if isinstance(outcome, AgentMemError):
         raise outcome
     return outcome
-

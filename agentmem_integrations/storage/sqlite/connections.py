@@ -20,6 +20,7 @@ import sqlite_vec
 
 from ...config import BUSY_TIMEOUT_S, MEMORY_URL, Durability
 from ...errors import ClosedError, NotADatabaseError, SchemaError, StorageError, StoreBusyError, StoreFullError
+from .checkpoints import Checkpointer
 from .statements import migrations
 
 APPLICATION_ID: Final = 0x61676D65  # "agme", in the file's header
@@ -51,7 +52,7 @@ class Connections:
         if not self.in_memory:
             _claim(Path(path))
         with reported(path):
-            self._writer = self._open(WRITER_CACHE_KIB)
+            self._open_writer()
             self._migrate()
 
     @contextmanager
@@ -98,8 +99,8 @@ class Connections:
             return True
         with self._lock, reported(self.path):
             self._check_usable()
-            busy, *_ = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            return not busy
+            (answer,) = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            return not answer[0]
 
     def close(self) -> None:
         """Close every connection. Closing twice is fine."""
@@ -107,6 +108,7 @@ class Connections:
             if self._closed:
                 return
             self._closed = True
+            self._checkpointer.close()
             while self._pool:
                 self._pool.pop().close()
             self._writer.close()
@@ -134,7 +136,13 @@ class Connections:
         self._inherited = (self._writer, *self._pool)
         self._pool = deque()
         self._pid = os.getpid()
+        self._open_writer()
+
+    def _open_writer(self) -> None:
         self._writer = self._open(WRITER_CACHE_KIB)
+        self._checkpointer = Checkpointer(lambda: self._open(READER_CACHE_KIB))
+        if not self.in_memory:
+            self._checkpointer.watch(self._writer)
 
     def _open(self, cache_kib: int) -> apsw.Connection:
         connection = apsw.Connection(":memory:" if self.in_memory else self.path)
@@ -174,15 +182,13 @@ class Connections:
             NotADatabaseError: an SQLite file of another program.
             SchemaError: a newer schema.
         """
-        application, version, tables = self._writer.execute(
-            "SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version), "
-            "(SELECT count(*) FROM sqlite_schema)"
-        ).fetchone()
+        application, version = (int(str(self._writer.pragma(p))) for p in ("application_id", "user_version"))
+        ((tables,),) = self._writer.execute("SELECT count(*) FROM sqlite_schema").fetchall()
         if application != APPLICATION_ID and tables:
             raise NotADatabaseError(f"{self.path} is an SQLite file of another program: choose another path")
         if version > (newest := len(migrations())):
             raise SchemaError(f"{self.path} has schema {version}, this version knows {newest}: upgrade agentmem-integrations")
-        return int(version)
+        return version
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ...ports import Ask, Candidates
 from .nearest import MatrixCache, Version
 from .rows import micros, owner
-from .statements import statements
+from .statements import query
 from .where import chosen, narrowed, visible
 from .words import match_expression
 
@@ -40,13 +40,13 @@ class Gatherer:
         """Return the union of both lists, each with its similarity and its BM25."""
         scope = self.ask.selection.scope
         assert scope is not None, "a search names its scope"
-        found = self.connection.execute(statements()["find_scope"], (self.collection, *owner(scope))).fetchone()
-        if found is None:
+        found = query(self.connection, "scope_version", (self.collection, *owner(scope)))
+        if not found:
             return _table({}, {})
-        no, revision, epoch = found
+        no, epoch, last, history = found[0]
         allowed = self._allowed(no)
         words = self._words(no, allowed)
-        near = self._near(no, Version(revision, epoch), allowed, words)
+        near = self._near(no, Version(epoch, last or 0, history or 0), allowed, words)
         return _table(near, words)
 
     def _allowed(self, scope: int) -> NDArray[np.int64] | None:
@@ -54,8 +54,7 @@ class Gatherer:
         conditions, values = chosen(self.ask.selection)
         if not conditions:
             return None
-        sql = statements()["select_keys"].format(where=" AND ".join(conditions))
-        rows = self.connection.execute(sql, [scope, *values]).fetchall()
+        rows = query(self.connection, "select_keys", [scope, *values], where=" AND ".join(conditions))
         return np.unique(np.fromiter((r[0] for r in rows), np.int64, len(rows)))
 
     def _words(self, scope: int, allowed: NDArray[np.int64] | None) -> Scores:
@@ -69,7 +68,7 @@ class Gatherer:
         # hits away, more are asked for, so that no memory that belongs here is missed
         while True:
             reach = wanted if keep is None else max(wanted, 4 * self.ask.limit)
-            rows = self.connection.execute(statements()["match_words"], (expression, reach)).fetchall()
+            rows = query(self.connection, "match_words", (expression, reach))
             keys = [key for key, _ in rows if keep is None or key in keep]
             shown = self._visible(scope, keys)
             found = {key: score for key, score in rows if key in shown}
@@ -80,8 +79,7 @@ class Gatherer:
     def _visible(self, scope: int, keys: list[int]) -> set[int]:
         """Return which of these memories are of the scope, live and valid."""
         conditions, values = visible(self.ask.selection, self.now)
-        sql = statements()["visible_keys"].format(where=" AND ".join(conditions))
-        return {r[0] for r in self.connection.execute(sql, [str(keys), scope, *values])}
+        return {r[0] for r in query(self.connection, "visible_keys", [str(keys), scope, *values], where=" AND ".join(conditions))}
 
     def _at(self) -> int:
         at = micros(self.ask.selection.at)
@@ -111,14 +109,10 @@ class Gatherer:
         """The scope is too large to hold: let sqlite-vec rank it where it lies."""
         assert self.ask.vector is not None
         conditions, values = narrowed(self.ask.selection, self.now)
-        sql, vector = statements()["nearest_by_scan"], self.ask.vector.tobytes()
-        best = self.connection.execute(
-            sql.format(where=" AND ".join(conditions)), [vector, scope, self.ask.field, *values, self.ask.limit]
-        ).fetchall()
-        named = self.connection.execute(
-            sql.format(where="v.memory IN (SELECT value FROM json_each(?))"),
-            [vector, scope, self.ask.field, str(list(words)), len(words)],
-        ).fetchall()
+        asked = [self.ask.vector.tobytes(), scope, self.ask.field]
+        best = query(self.connection, "nearest_by_scan", [*asked, *values, self.ask.limit], where=" AND ".join(conditions))
+        among = "v.memory IN (SELECT value FROM json_each(?))"
+        named = query(self.connection, "nearest_by_scan", [*asked, str(list(words)), len(words)], where=among)
         return {key: max(-1.0, min(1.0, round(similarity, 6))) for key, similarity in [*best, *named]}
 
 

@@ -3,7 +3,7 @@
 Two tiers, chosen by size (docs/adr/0002-vector-tiers.md has the measurements):
 
 - **matrix**: the scope's vectors as one array in RAM, kept for as long as the byte budget allows, valid by the scope's
-  revision, and brought up to date by reading just the rows that were added or changed. One matrix product ranks all.
+  version, and brought up to date by reading just the rows that were added or changed. One matrix product ranks all.
 - **scan**: a scope too large for its share of the budget is ranked inside SQLite by sqlite-vec, and never loaded.
 """
 
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...ports import Vector
-from .statements import statements
+from .statements import query
 
 FOREVER: Final = 2**63 - 1
 SHARE: Final = 0.75  # of the budget, that one scope may take
@@ -28,10 +28,21 @@ Keys = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """Which state of a scope was read."""
+    """Which state of a scope was read.
 
-    revision: int
+    Attributes:
+        epoch: Grows when everything must be read anew.
+        last: Number of the newest memory.
+        history: Number of the newest line of history.
+    """
+
     epoch: int
+    last: int
+    history: int
+
+    def newer_than(self, other: "Version") -> bool:
+        """Say whether this was read from a later snapshot."""
+        return (self.epoch, self.last, self.history) > (other.epoch, other.last, other.history)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,29 +107,27 @@ class Block:
         buffer: Where they lie, with room behind them.
         timed: Some row expires or holds for a time only.
         version: The scope's state that this is.
-        history: The last line of history that is reflected here.
     """
 
     columns: Columns
     buffer: _Buffer
     timed: bool
     version: Version
-    history: int
 
     @staticmethod
-    def of(columns: Columns, version: Version, history: int) -> "Block":
+    def of(columns: Columns, version: Version) -> "Block":
         """Return a block with a buffer of its own."""
         buffer = _Buffer(columns)
-        return Block(buffer.room.head(buffer.used), buffer, _timed(columns), version, history)
+        return Block(buffer.room.head(buffer.used), buffer, _timed(columns), version)
 
-    def grown(self, more: Columns, version: Version, history: int) -> "Block":
+    def grown(self, more: Columns, version: Version) -> "Block":
         """Return this block with rows added behind its own."""
         count = len(self.columns.keys) + len(more.keys)
         if not len(more.keys):
-            return Block(self.columns, self.buffer, self.timed, version, history)
+            return Block(self.columns, self.buffer, self.timed, version)
         if len(self.columns.keys) and self.buffer.append(len(self.columns.keys), more):
-            return Block(self.buffer.room.head(count), self.buffer, self.timed or _timed(more), version, history)
-        return Block.of(_stacked([self.columns, more]), version, history)
+            return Block(self.buffer.room.head(count), self.buffer, self.timed or _timed(more), version)
+        return Block.of(_stacked([self.columns, more]), version)
 
     @property
     def size(self) -> int:
@@ -172,7 +181,7 @@ class MatrixCache:
             self.hits += 1
             return known
         self.misses += 1
-        if known is None or known.version.epoch != version.epoch or known.version.revision > version.revision:
+        if known is None or known.version.epoch != version.epoch or known.version.newer_than(version):
             block = self._load(connection, scope, version, field, dim)
         else:
             block = _refreshed(connection, known, scope, version, field)
@@ -192,39 +201,36 @@ class MatrixCache:
             self._bytes = 0
 
     def _load(self, connection: apsw.Connection, scope: int, version: Version, field: str, dim: int) -> Block | None:
-        sql = statements()
-        if connection.execute(sql["count_vectors"], (scope,)).get * dim * 4 > SHARE * self.budget:
+        ((count,),) = query(connection, "count_vectors", (scope,))
+        if count * dim * 4 > SHARE * self.budget:
             return None
-        rows = connection.execute(sql["load_vectors"], (scope, 0, field)).fetchall()
-        return Block.of(_columns(rows), version, connection.execute(sql["last_history"], (scope,)).get)
+        return Block.of(_columns(query(connection, "load_vectors", (scope, 0, field))), version)
 
     def _keep(self, key: tuple[int, str], block: Block) -> None:
         with self._lock:
             known = self._blocks.get(key)
-            if known is not None and known.version.revision > block.version.revision:
+            if known is not None and known.version.newer_than(block.version):
                 return  # a reader with a newer snapshot was faster
             self._bytes += block.size - (known.size if known else 0)
             self._blocks[key] = block
             self._blocks.move_to_end(key)
-            while self._bytes > self.budget and len(self._blocks) > 1:
+            while self._bytes > self.budget and self._blocks:  # one that has outgrown the budget goes itself
                 _, oldest = self._blocks.popitem(last=False)
                 self._bytes -= oldest.size
 
 
 def _refreshed(connection: apsw.Connection, old: Block, scope: int, version: Version, field: str) -> Block:
     """Return `old` with the rows read anew that were added or changed since."""
-    sql = statements()
-    changes = connection.execute(sql["changed_since"], (scope, old.history)).fetchall()
-    history = changes[-1][0] if changes else old.history
-    last = int(old.columns.keys[-1]) if len(old.columns.keys) else 0
-    added = _columns(connection.execute(sql["load_vectors"], (scope, last, field)).fetchall())
-    stale = sorted({memory for _, memory in changes if memory <= last})
+    last = old.version.last
+    added = _columns(query(connection, "load_vectors", (scope, last, field)))
+    changed = query(connection, "changed_since", (scope, old.version.history))
+    stale = [memory for (memory,) in changed if memory <= last]
     if not stale:
-        return old.grown(added, version, history)
-    again = _columns(connection.execute(sql["load_changed_vectors"], (scope, json.dumps(stale), field)).fetchall())
+        return old.grown(added, version)
+    again = _columns(query(connection, "load_changed_vectors", (scope, json.dumps(stale), field)))
     kept = ~np.isin(old.columns.keys, np.array(stale, np.int64))
     whole = _stacked([old.columns.taken(kept), again, added])
-    return Block.of(whole.taken(np.argsort(whole.keys, kind="stable")), version, history)
+    return Block.of(whole.taken(np.argsort(whole.keys, kind="stable")), version)
 
 
 def _columns(rows: list[tuple[Any, ...]]) -> Columns:

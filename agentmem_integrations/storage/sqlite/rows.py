@@ -2,16 +2,15 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from ...filters import canonical
 from ...models import SHARED, Memory, Scope
+from .statements import Row
 from .words import context_words, lexical_form
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
-
-Row = tuple[Any, ...]
 
 
 def micros(moment: datetime | None) -> int | None:

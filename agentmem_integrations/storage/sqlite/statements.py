@@ -1,8 +1,14 @@
 """Reads the named statements of statements.sql, so that SQL stays in .sql files."""
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
+from typing import Any
+
+import apsw
+
+Row = tuple[Any, ...]
 
 
 @cache
@@ -11,6 +17,19 @@ def statements() -> dict[str, str]:
     text = (resources.files(__package__) / "statements.sql").read_text(encoding="utf-8")
     blocks = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
     return {name: body.strip() for name, body in zip(blocks[::2], blocks[1::2], strict=True)}
+
+
+def query(connection: apsw.Connection, name: str, values: Sequence[Any] = (), *, where: str = "") -> list[Row]:
+    """Run a named statement and return all its rows.
+
+    Args:
+        connection: Where.
+        name: In statements.sql.
+        values: What is bound.
+        where: The condition that stands for `{where}` in it, compiled by where.py.
+    """
+    sql = statements()[name]
+    return connection.execute(sql.format(where=where) if where else sql, values).fetchall()
 
 
 def migrations() -> list[str]:

@@ -1,14 +1,18 @@
 -- Every fixed statement, by name. `{where}` stands for a condition that where.py compiles, with bound values only.
 
--- name: touch_scope
-INSERT INTO scopes (collection, kind, owner, revision) VALUES (?, ?, ?, 1)
-ON CONFLICT (collection, kind, owner) DO UPDATE SET revision = revision + 1 RETURNING no
+-- name: create_scope
+INSERT INTO scopes (collection, kind, owner) VALUES (?, ?, ?) RETURNING no
 
--- name: bump_scope
-UPDATE scopes SET revision = revision + 1, epoch = epoch + ? WHERE no = ?
+-- name: renew_scope
+UPDATE scopes SET epoch = epoch + 1 WHERE no = ?
 
 -- name: find_scope
-SELECT no, revision, epoch FROM scopes WHERE collection = ? AND kind = ? AND owner = ?
+SELECT no FROM scopes WHERE collection = ? AND kind = ? AND owner = ?
+
+-- name: scope_version
+-- Every change of a scope shows in one of these: a plain add in the first, so that it need not touch the scope's row.
+SELECT no, epoch, (SELECT max(no) FROM memories WHERE scope = s.no), (SELECT max(no) FROM history WHERE scope = s.no)
+FROM scopes s WHERE collection = ? AND kind = ? AND owner = ?
 
 -- name: forget_scope
 DELETE FROM scopes WHERE no = ? AND NOT EXISTS (SELECT 1 FROM memories WHERE scope = scopes.no)
@@ -67,6 +71,9 @@ INSERT INTO history (memory, scope, event, at, old_text, provenance) VALUES (?, 
 -- name: erase_history
 DELETE FROM history WHERE memory = ?
 
+-- name: has_history
+SELECT EXISTS (SELECT 1 FROM history WHERE memory = ?)
+
 -- name: read_history
 SELECT event, at, old_text, provenance FROM history WHERE memory = ? ORDER BY no
 
@@ -93,6 +100,9 @@ SELECT scope, text FROM memories WHERE no = ? AND deleted_at IS NULL
 -- name: select_memories
 SELECT m.*, s.kind, s.owner FROM memories m JOIN scopes s ON s.no = m.scope WHERE {where} ORDER BY m.no
 
+-- name: page_of_memories
+SELECT m.*, s.kind, s.owner FROM memories m JOIN scopes s ON s.no = m.scope WHERE {where} AND m.no > ? ORDER BY m.no LIMIT ?
+
 -- name: select_nos
 SELECT m.no, m.scope FROM memories m JOIN scopes s ON s.no = m.scope WHERE {where} ORDER BY m.no
 
@@ -100,10 +110,10 @@ SELECT m.no, m.scope FROM memories m JOIN scopes s ON s.no = m.scope WHERE {wher
 SELECT m.no FROM memories m WHERE m.scope = ? AND {where}
 
 -- name: visible_keys
-SELECT m.no FROM json_each(?) k JOIN memories m ON m.no = k.value WHERE m.scope = ? AND {where}
+SELECT m.no FROM json_each(?) k CROSS JOIN memories m ON m.no = k.value WHERE m.scope = ? AND {where}
 
 -- name: load_memories
-SELECT m.*, s.kind, s.owner FROM json_each(?) k JOIN memories m ON m.no = k.value JOIN scopes s ON s.no = m.scope
+SELECT m.*, s.kind, s.owner FROM json_each(?) k CROSS JOIN memories m ON m.no = k.value JOIN scopes s ON s.no = m.scope
 WHERE m.deleted_at IS NULL
 
 -- name: load_vectors
@@ -118,10 +128,7 @@ WHERE v.scope = ? AND v.memory IN (SELECT value FROM json_each(?)) AND v.field =
 SELECT count(*) FROM vectors WHERE scope = ?
 
 -- name: changed_since
-SELECT no, memory FROM history WHERE scope = ? AND no > ? AND event <> 'ADD' ORDER BY no
-
--- name: last_history
-SELECT coalesce(max(no), 0) FROM history WHERE scope = ? AND event <> 'ADD'
+SELECT DISTINCT memory FROM history WHERE scope = ? AND no > ?
 
 -- name: nearest_by_scan
 SELECT v.memory, 1 - vec_distance_cosine(v.vector, ?) FROM vectors v JOIN memories m ON m.no = v.memory

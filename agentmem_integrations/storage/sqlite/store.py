@@ -18,8 +18,8 @@ from .catalog import Catalog
 from .connections import Connections
 from .gather import Gatherer
 from .nearest import FOREVER, MatrixCache
-from .rows import Row, memory_of, micros, moment
-from .statements import migrations, statements
+from .rows import memory_of, micros, moment
+from .statements import Row, migrations, query
 from .where import selected
 from .writer import Transaction
 
@@ -40,7 +40,6 @@ class SqliteStore:
         self._connections = Connections(path, durability)
         self._catalog = Catalog()
         self._matrices = MatrixCache(matrix_budget)
-        self._sql = statements()
 
     def open_collection(self, name: str, twins: Twins | None, identity: Identity | None) -> Twins:
         """Create the collection or check that it fits; return its twin policy."""
@@ -70,43 +69,42 @@ class SqliteStore:
     def load(self, keys: Sequence[int]) -> dict[int, Memory]:
         """Return the memories of candidates by key."""
         with self._connections.read() as connection:
-            rows = connection.execute(self._sql["load_memories"], (str(list(keys)),)).fetchall()
+            rows = query(connection, "load_memories", (str(list(keys)),))
         return {row[0]: memory_of(row) for row in rows}
 
     def find(self, selection: Selection, limit: int | None = None, after: str | None = None) -> list[Memory]:
         """Return memories in insertion order, from behind the id `after`."""
         with self._connections.read() as connection:
             where, values = self._where(connection, selection)
-            if after is not None:
-                where, values = f"({where}) AND m.no > ?", [*values, self._cursor(connection, selection, after)]
-            rows = connection.execute(self._sql["select_memories"].format(where=where) + " LIMIT ?", [*values, -1 if limit is None else limit])
-            return [memory_of(row) for row in rows]
+            behind = 0 if after is None else self._cursor(connection, selection, after)
+            rows = query(connection, "page_of_memories", [*values, behind, -1 if limit is None else limit], where=where)
+        return [memory_of(row) for row in rows]
 
     def history(self, selection: Selection) -> list[Event]:
         """Return the history of one memory, oldest first."""
         with self._connections.read() as connection:
             where, values = self._where(connection, selection, dead=True)
-            found = connection.execute(self._sql["select_memories"].format(where=where), values).fetchall()
+            found = query(connection, "select_memories", values, where=where)
             if len(found) > 1:
                 raise ConflictError(f"id {selection.ids} is used by {len(found)} owners: name the user_id")
-            return _told(found[0], connection.execute(self._sql["read_history"], (found[0][0],)).fetchall()) if found else []
+            return _told(found[0], query(connection, "read_history", (found[0][0],))) if found else []
 
     def debts(self, namespace: str, limit: int, *, due_only: bool) -> Iterable[Debt]:
         """Return memories of a collection whose vectors are owed."""
         due_by = _micros_now() if due_only else FOREVER
         with self._connections.read() as connection:
-            return [Debt(*row) for row in connection.execute(self._sql["read_debts"], (due_by, namespace, limit))]
+            return [Debt(*row) for row in query(connection, "read_debts", (due_by, namespace, limit))]
 
     def stats(self, namespace: str, scope: Scope | None) -> dict[str, Any]:
         """Return counts and sizes."""
         with self._connections.read() as connection:
             collection = self._catalog.collection(connection, namespace)
             where, values = selected(Selection(namespace, scope), collection.no, 0, dead=True)
-            live, deleted, owners = connection.execute(self._sql["count_memories"].format(where=where), values).fetchone()
+            ((live, deleted, owners),) = query(connection, "count_memories", values, where=where)
             found: dict[str, Any] = {"memories": live, "deleted": deleted}
             if scope is not None:
                 return found
-            found |= {"owners": owners, "jobs": dict(connection.execute(self._sql["count_jobs"]).fetchall())}
+            found |= {"owners": owners, "jobs": dict(query(connection, "count_jobs"))}
         return found | {
             "file_bytes": self._file_bytes(),
             "matrix_cache": self._matrices.usage(),
@@ -125,10 +123,10 @@ class SqliteStore:
     def _cursor(self, connection: apsw.Connection, selection: Selection, after: str) -> int:
         """Return the row number of the last memory of the page before; it may have been deleted since."""
         where, values = self._where(connection, Selection(selection.namespace, _bare(selection.scope), (after,)), dead=True)
-        row = connection.execute(self._sql["select_nos"].format(where=where), values).fetchone()
-        if row is None:
+        rows = query(connection, "select_nos", values, where=where)
+        if not rows:
             raise NotFoundError(f"after={after!r} is no id of this scope: pass the id of the last memory of the page before")
-        return int(row[0])
+        return int(rows[0][0])
 
     def _file_bytes(self) -> int:
         path = self._connections.path
@@ -138,10 +136,12 @@ class SqliteStore:
 def _told(row: Row, lines: list[Row]) -> list[Event]:
     """Read history backwards: each line's new text is the next one's old text, the last one's is the memory's own."""
     memory, text, events = memory_of(row), row[4], []
+    if not lines:  # it never changed: its row tells how it began
+        lines = [("ADD", micros(memory.created_at), None, row[22])]
     for event, at, old_text, provenance in reversed(lines):
         before = text if old_text is None else old_text
-        known = event != "ADD"
-        events.append(Event(event, memory, before if known else None, None if event == "DELETE" else text, moment(at), json.loads(provenance) if provenance else {}))
+        told, new = json.loads(provenance) if provenance else {}, None if event == "DELETE" else text
+        events.append(Event(event, memory, None if event == "ADD" else before, new, moment(at), told))
         text = before
     return events[::-1]
 
@@ -156,4 +156,3 @@ def _now() -> datetime:
 
 def _micros_now() -> int:
     return micros(_now()) or 0
-

@@ -23,7 +23,8 @@ def selected(selection: Selection, collection: int, now: int, *, dead: bool = Fa
         now: Microseconds; what expired by then is left out.
         dead: Take tombstones and expired memories too (history, purge).
     """
-    parts, values = ["s.collection = ?"], [collection]
+    parts: list[str] = ["s.collection = ?"]
+    values: list[Any] = [collection]
     if selection.scope is not None:
         parts.append("s.kind = ? AND s.owner = ?")
         values += owner(selection.scope)
@@ -52,7 +53,8 @@ def chosen(selection: Selection) -> tuple[list[str], list[Any]]:
     """Return what the caller asked for beyond owner and visibility; empty if nothing."""
     parts: list[str] = []
     values: list[Any] = []
-    for column, wanted in (("agent_id", selection.scope and selection.scope.agent_id), ("session_id", selection.scope and selection.scope.session_id)):
+    scope = selection.scope
+    for column, wanted in (("agent_id", scope and scope.agent_id), ("session_id", scope and scope.session_id)):
         if wanted is not None:
             parts.append(f"m.{column} = ?")
             values.append(wanted)

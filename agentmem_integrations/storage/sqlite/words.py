@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
 from ...models import Memory
@@ -9,17 +10,17 @@ from ...models import Memory
 MAX_WORDS: Final = 64  # of one question; a longer one is a document, and its first words say what it is about
 
 # Scripts written without spaces between words (and Hangul, whose words carry endings): Thai to Myanmar, Khmer, kana, Han.
-_UNSPACED: Final = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]+")
+_UNSPACED: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]+")
 _WORD: Final = re.compile(r"\w+")
-_MONTHS: Final = ("January February March April May June July August September October November December").split()
+_MONTHS: Final = "January February March April May June July August September October November December".split()
 
 # Words that say how a question is built, not what it is about.
 STOP_WORDS: Final = frozenset(
-    """a about after all also am an and any are as at be been before being but by can could did do does doing don down for
-    from had has have having he her here hers him his how i if in into is it its just let ll me more most my no nor not of
-    off on once only or other our out over own re s same shall she should so some such t than that the their them then there
-    these they this those through to too under until up us ve very was we were what when where which while who whom whose
-    why will with would yes you your yours d m""".split()
+    """a about after all also am an and any are as at be been before being but by can could d did do does doing don down for from
+    had has have having he her here hers him his how i if in into is it its just let ll m me more most my no nor not of off on
+    once only or other our out over own re s same shall she should so some such t than that the their them then there these they
+    this those through to too under until up us ve very was we were what when where which while who whom whose why will with
+    would yes you your yours""".split()
 )
 
 
@@ -74,4 +75,4 @@ def _letters(run: str) -> list[str]:
 
 def _pairs(run: str) -> list[str]:
     letters = _letters(run)
-    return [a + b for a, b in zip(letters, letters[1:], strict=False)]
+    return [a + b for a, b in pairwise(letters)]

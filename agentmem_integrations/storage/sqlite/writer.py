@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 import apsw
@@ -11,14 +11,14 @@ import apsw
 from ...errors import AgentMemError, ConflictError, NotFoundError
 from ...fingerprint import fingerprint
 from ...models import Event, EventKind, Memory, Scope
-from ...ports import TEXT_FIELD, Change, Defer, Delete, Fill, Insert, Outcome, Purge, Selection, Update, Vector
+from ...ports import Change, Defer, Delete, Fill, Insert, Outcome, Purge, Selection, Update
 from .catalog import Catalog
-from .rows import Row, memory_of, memory_row, micros, owner
-from .statements import statements
+from .rows import memory_of, memory_row, micros, owner
+from .statements import Row, query, statements
 from .where import selected
 
-_SAME: Final = ("text", "kind", "metadata", "agent_id", "session_id", "role", "name", "importance", "expires_at", "valid_from", "valid_to", "value")
-_SCOPE, _EXPIRES, _DELETED = 2, 15, 19  # columns of select_memories
+_SAME: Final = tuple("text kind metadata agent_id session_id role name importance expires_at valid_from valid_to value".split())
+_SCOPE, _CREATED, _EXPIRES, _DELETED, _PROVENANCE = 2, 13, 15, 19, 22  # columns of select_memories
 
 
 class Transaction:
@@ -41,7 +41,7 @@ class Transaction:
         self._sql = statements()
         self._now = now
         self._at = micros(now) or 0
-        self._touched: dict[Scope, int] = {}
+        self._scopes: dict[Scope, int] = {}
         self._vectors: list[Row] = []
         self._words: list[Row] = []
         self._history: list[Row] = []
@@ -79,7 +79,7 @@ class Transaction:
 
     def _insert(self, change: Insert) -> Event:
         collection = self._catalog.collection(self._connection, change.scope.namespace)
-        memory, scope = change.memory, self._touch(change.scope)
+        memory, scope = change.memory, self._scope(change.scope)
         twin = fingerprint(memory) if collection.twins == "merge" and change.scope.path is None else None
         row = memory_row(memory, scope, twin)
         self._run(self._sql["insert_memory"], row)
@@ -87,7 +87,6 @@ class Transaction:
             return self._clash(change, row, scope, twin)
         no = self._connection.last_insert_rowid()
         self._derive(no, row, change.vectors, change.owed)
-        self._history.append((no, scope, "ADD", self._at, None, row[20]))
         return Event("ADD", memory, None, memory.text, self._now, memory.provenance)
 
     def _clash(self, change: Insert, row: Row, scope: int, twin: bytes | None) -> Event:
@@ -104,7 +103,7 @@ class Transaction:
             return Event("NONE", memory_of(self._row(twin_no)), at=self._now)
         if twin_no is not None:
             other = self._row(twin_no)[1]
-            raise ConflictError(f"id {change.memory.id!r} cannot take this text: memory {other!r} of the same scope says it already")
+            raise ConflictError(f"id {change.memory.id!r} cannot take this text: memory {other!r} says it already")
         return self._replace(id_no, change, row)
 
     def _replace(self, no: int, change: Insert, row: Row) -> Event:
@@ -130,8 +129,7 @@ class Transaction:
         twin = fingerprint(new) if merged else None
         other = self._run(self._sql["find_twin"], (scope, twin)).get if twin else None
         if other not in (None, no):
-            raise ConflictError(f"memory {old.id!r} cannot take this text: memory {self._row(other)[1]!r} of the same scope says it already")
-        self._bump({scope})
+            raise ConflictError(f"memory {old.id!r} cannot take this text: memory {self._row(other)[1]!r} says it already")
         vectors = change.vectors if change.vectors or change.owed else None
         self._rewrite(no, stored, new, scope, twin, vectors, change.owed)
         return self._record("UPDATE", no, scope, new, old.text)
@@ -140,12 +138,18 @@ class Transaction:
         """Write the row anew, with its words; with its vectors unless `vectors` is None."""
         if stored[_DELETED] is None:
             self._run(self._sql["erase_words"], (no,))
+        self._begin_history(no, stored)
         row = memory_row(new, scope, twin)
         self._run(self._sql["rewrite_memory"], (*row, no))
         if vectors is not None:
             self._run(self._sql["erase_vectors"], (scope, no))
             self._run(self._sql["erase_jobs"], (no,))
         self._derive(no, row, vectors or {}, owed)
+
+    def _begin_history(self, no: int, stored: Row) -> None:
+        """Before its first change, write down how a memory began: soon its row will no longer tell."""
+        if not self._run(self._sql["has_history"], (no,)).get:
+            self._history.append((no, stored[_SCOPE], "ADD", stored[_CREATED], None, stored[_PROVENANCE]))
 
     def _record(self, event: EventKind, no: int, scope: int, new: Memory, old_text: str) -> Event:
         changed = old_text != new.text
@@ -159,7 +163,6 @@ class Transaction:
         rows = self._select(selection)
         for row in rows:
             self._bury(row[0], row)
-        self._bump({row[_SCOPE] for row in rows})
         return len(rows)
 
     def _bury(self, no: int, stored: Row) -> None:
@@ -167,6 +170,7 @@ class Transaction:
         self._run(self._sql["erase_vectors"], (stored[_SCOPE], no))
         self._run(self._sql["erase_jobs"], (no,))
         self._run(self._sql["bury_memory"], (self._at, no))
+        self._begin_history(no, stored)
         self._history.append((no, stored[_SCOPE], "DELETE", self._at, None, None))
 
     def _purge(self, selection: Selection) -> int:
@@ -179,10 +183,10 @@ class Transaction:
             self._run(self._sql["erase_history"], (no,))
             self._run(self._sql["erase_memory"], (no,))
         scopes = {row[_SCOPE] for row in rows}
-        self._bump(scopes, epoch=1)
-        for scope in scopes:  # an owner of whom nothing is left is forgotten by name as well
-            self._run(self._sql["forget_scope"], (scope,))
-        self._touched.clear()
+        for scope in scopes:
+            self._run(self._sql["renew_scope"], (scope,))
+            self._run(self._sql["forget_scope"], (scope,))  # of whom nothing is left, the name goes as well
+        self._scopes.clear()
         return len(rows)
 
     def _fill(self, change: Fill) -> int:
@@ -192,22 +196,19 @@ class Transaction:
             return 0
         self._run(self._sql["erase_vectors"], (row[0], change.memory))
         self._run_many(self._sql["insert_vector"], [(change.memory, row[0], f, v.tobytes()) for f, v in change.vectors.items()])
-        self._bump({row[0]}, epoch=1)  # no line of history tells readers that cache the scope
+        self._run(self._sql["renew_scope"], (row[0],))  # no line of history tells readers that cache the scope
         return 1
 
     # What all of them need
 
-    def _touch(self, scope: Scope) -> int:
-        """Return the number of the scope's row, made or marked as changed once in this transaction."""
-        no = self._touched.get(scope)
+    def _scope(self, scope: Scope) -> int:
+        """Return the number of the scope's row, made if it is new."""
+        no = self._scopes.get(scope)
         if no is None:
-            collection = self._catalog.collection(self._connection, scope.namespace)
-            no = self._touched[scope] = self._run(self._sql["touch_scope"], (collection.no, *owner(scope))).get
+            key = (self._catalog.collection(self._connection, scope.namespace).no, *owner(scope))
+            no = self._run(self._sql["find_scope"], key).get or self._run(self._sql["create_scope"], key).get
+            self._scopes[scope] = no
         return no
-
-    def _bump(self, scopes: set[int], epoch: int = 0) -> None:
-        for scope in scopes:
-            self._run(self._sql["bump_scope"], (epoch, scope))
 
     def _derive(self, no: int, row: Row, vectors: Any, owed: bool) -> None:
         _, scope, _, text, lexical, context, *_ = row
@@ -231,7 +232,7 @@ class Transaction:
     def _select(self, selection: Selection, dead: bool = False) -> list[Row]:
         collection = self._catalog.collection(self._connection, selection.namespace)
         where, values = selected(selection, collection.no, self._at, dead=dead)
-        return self._run(self._sql["select_memories"].format(where=where), values).fetchall()
+        return query(self._connection, "select_memories", values, where=where)
 
     def _only(self, selection: Selection) -> Row:
         rows = self._select(selection)
@@ -242,5 +243,5 @@ class Transaction:
         return rows[0]
 
     def _row(self, no: int) -> Row:
-        (row,) = self._run(self._sql["select_memories"].format(where="m.no = ?"), (no,)).fetchall()
+        (row,) = query(self._connection, "select_memories", (no,), where="m.no = ?")
         return row

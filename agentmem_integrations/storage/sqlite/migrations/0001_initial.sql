@@ -22,14 +22,13 @@ CREATE TABLE scopes (
     collection INTEGER NOT NULL REFERENCES collections (no),
     kind TEXT NOT NULL CHECK (kind IN ('user', 'shared', 'path')),
     owner TEXT NOT NULL,    -- the user id; '' for shared; the namespace path as a JSON array for items
-    revision INTEGER NOT NULL,              -- grows with every transaction that changes the scope
     epoch INTEGER NOT NULL DEFAULT 0,       -- grows when what readers cached of it must be read anew as a whole
     UNIQUE (collection, kind, owner)
 ) STRICT;
 
 CREATE TABLE memories (
-    no INTEGER PRIMARY KEY AUTOINCREMENT,   -- grows in insertion order, across processes
-    id TEXT NOT NULL,                       -- an item's key
+    no INTEGER PRIMARY KEY, -- grows in insertion order, across processes
+    id TEXT NOT NULL,       -- an item's key
     scope INTEGER NOT NULL REFERENCES scopes (no),
     kind TEXT NOT NULL,
     text TEXT NOT NULL,
@@ -71,9 +70,10 @@ CREATE TABLE vectors (
 
 CREATE UNIQUE INDEX vectors_memory ON vectors (scope, memory, field);
 
--- Append-only. The new text is the next line's old text, or the memory's own: no text is stored twice.
+-- Append-only: what changed. The new text of a line is the next line's old text, or the memory's own: no text is stored twice.
+-- A memory that never changed has no lines, its row says it all; its ADD is written down with the first change.
 CREATE TABLE history (
-    no INTEGER PRIMARY KEY AUTOINCREMENT,
+    no INTEGER PRIMARY KEY,
     memory INTEGER NOT NULL REFERENCES memories (no),
     scope INTEGER NOT NULL,
     event TEXT NOT NULL CHECK (event IN ('ADD', 'UPDATE', 'SUPERSEDE', 'DELETE')),
@@ -83,8 +83,8 @@ CREATE TABLE history (
 ) STRICT;
 
 CREATE INDEX history_memory ON history (memory);
--- What readers that cache a scope must look at again; costs nothing for plain adds.
-CREATE INDEX history_changes ON history (scope, no) WHERE event <> 'ADD';
+-- What readers that cache a scope must look at again.
+CREATE INDEX history_scope ON history (scope);
 
 CREATE TABLE jobs (
     no INTEGER PRIMARY KEY AUTOINCREMENT,

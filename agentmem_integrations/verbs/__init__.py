@@ -1,0 +1,16 @@
+"""What can be done with memories; `AgentMemory` and its views all do it with these verbs."""
+
+from .changing import Changing
+from .finding import Finding
+from .storing import Results, Storing
+
+__all__ = ["MemoryVerbs", "Results"]
+
+
+class MemoryVerbs(Storing, Finding, Changing):
+    """What can be done with the memories of one collection. Every verb has an async twin with an `a` in front.
+
+    Ids: `user_id` owns a memory, and nobody else's call ever sees it; `agent_id` and `session_id` narrow. At least one must be
+    named, or `user_id=SHARED` for memory that belongs to nobody. Calls by memory id need none; with one, another owner's id
+    is "not found".
+    """

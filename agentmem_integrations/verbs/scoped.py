@@ -1,0 +1,67 @@
+"""Whose memories, and which: what every verb reads from its arguments first."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from ..build import Room
+from ..errors import InvalidInputError, ScopeError
+from ..filters import parse
+from ..models import Memory, Scope, UserId
+from ..pipeline.checks import read_kinds, read_moment, read_name, read_scope
+from ..ports import Selection
+
+Memories = list[Memory]
+Moment = str | date | datetime
+Filter = Mapping[str, Any]
+Kinds = str | Sequence[str]
+Ids = str | Iterable[str]
+
+
+class Scoped:
+    """The memories of one collection, or of one user in it.
+
+    Args:
+        room: The open collection.
+        user_id: Bound to this user; None for a view of all users, whose calls name one.
+    """
+
+    def __init__(self, room: Room, user_id: UserId | None = None) -> None:
+        self._room = room
+        self._user_id = user_id
+
+    def _user(self, user_id: UserId | None) -> UserId | None:
+        if self._user_id is not None and user_id is not None and user_id != self._user_id:
+            raise ScopeError(f"this view is bound to one user and cannot reach user_id={user_id!r}")
+        return self._user_id if user_id is None else user_id
+
+    def _scope(self, user_id: UserId | None, agent_id: str | None, session_id: str | None) -> Scope:
+        return read_scope(self._room.namespace, self._user(user_id), agent_id, session_id, shared_by_default=self._room.twins == "keep")
+
+    def _selection(
+        self,
+        user_id: UserId | None,
+        agent_id: str | None,
+        session_id: str | None,
+        *,
+        kind: Kinds | None = None,
+        filter: Filter | None = None,
+        after: Moment | None = None,
+        before: Moment | None = None,
+        at: Moment | None = None,
+    ) -> Selection:
+        return Selection(
+            self._room.namespace, self._scope(user_id, agent_id, session_id), None, read_kinds(kind), parse(filter),
+            read_moment(after, "after"), read_moment(before, "before", end_of_day=True), read_moment(at, "at"),
+        )  # fmt: skip
+
+    def _by_id(self, id: str, user_id: UserId | None) -> Selection:
+        self._room.engine.check_open()
+        ids = (read_name(id, "id") or _missing_id(),)
+        user = self._user(user_id)
+        scope = None if user is None else self._scope(user, None, None)
+        return Selection(self._room.namespace, scope, ids, any_validity=True)
+
+
+def _missing_id() -> str:
+    raise InvalidInputError("id=None: pass the memory's id")

@@ -1,0 +1,174 @@
+"""Verbs that store: add, add_batch."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ..config import Mode
+from ..errors import InvalidInputError
+from ..faces import Call, Change, Read, face, twin
+from ..models import AddResult, Scope, UserId
+from ..pipeline.add import OnError
+from ..pipeline.normalize import Common, Item
+from .scoped import Moment, Scoped
+
+Results = list[AddResult]
+Progress = bool | Callable[[int], None]
+
+
+class Storing(Scoped):
+    """Verbs that store."""
+
+    @face
+    def add(
+        self,
+        content: Item | Sequence[Item],
+        *,
+        user_id: UserId | None = None,
+        agent_id: str | None = None,
+        session_id: str | None = None,
+        role: str | None = None,
+        name: str | None = None,
+        timestamp: Moment | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        kind: str | None = None,
+        importance: float | None = None,
+        ttl: float | timedelta | None = None,
+        expires_at: Moment | None = None,
+        id: str | None = None,
+        mode: Mode | None = None,
+        truncate: bool = False,
+    ) -> Call[AddResult]:
+        """Remember something; several items of one call are stored together or not at all.
+
+        Acknowledged means stored: when this returns, the words are in the file. Should the embedder fail, they are stored
+        and found by their words, and the vector is owed by a durable job (`status == "queued"`).
+
+        Args:
+            content: A text, a message dict (`{"role": ..., "content": ...}`), a LangChain message, or a list of these. A dict
+                may also have `id name timestamp session_id agent_id metadata kind importance ttl expires_at vector`, which
+                win over this call's.
+            user_id: The owner.
+            agent_id: The agent it is stored for.
+            session_id: The conversation it was said in.
+            role: Who spoke: `user`, `assistant`, ...
+            name: The speaker's name.
+            timestamp: When it was said, ISO 8601 or datetime; naive means UTC. Default: now.
+            metadata: Any JSON object; filters see its top-level keys.
+            kind: One of `KINDS`; default `episode`.
+            importance: 0 to 1.
+            ttl: Seconds (or a timedelta) until it is forgotten.
+            expires_at: The instant it is forgotten.
+            id: An id of your own, unique per owner; the same id again replaces the text.
+            mode: `fast` or `batch`; default the memory's own.
+            truncate: Cut a text that is too long instead of refusing it.
+
+        Returns:
+            One event per item: ADD, NONE (the same utterance was known), or UPDATE (your id was known).
+
+        Raises:
+            InvalidInputError: a value that cannot be stored; nothing was.
+        """
+        self._check_mode(mode)
+        fields = _given(
+            role=role, name=name, timestamp=timestamp, metadata=metadata, kind=kind, importance=importance, ttl=ttl,
+            expires_at=expires_at, id=id,
+        )  # fmt: skip
+        scope = self._scope(user_id, agent_id, session_id)
+        return Change(self._room.writing, self._room.adding.add(content, scope, self._common(fields, scope, truncate)))
+
+    aadd = twin(add)
+
+    @face
+    def add_batch(
+        self,
+        items: Iterable[Item],
+        *,
+        user_id: UserId | None = None,
+        agent_id: str | None = None,
+        session_id: str | None = None,
+        role: str | None = None,
+        name: str | None = None,
+        timestamp: Moment | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        kind: str | None = None,
+        importance: float | None = None,
+        ttl: float | timedelta | None = None,
+        expires_at: Moment | None = None,
+        truncate: bool = False,
+        on_error: OnError = "store",
+        progress: Progress = False,
+    ) -> Call[Results]:
+        """Remember many items: one embedding pass and one transaction per 1,000, in order.
+
+        Args:
+            items: Texts or dicts as for `add`; any iterable, a generator too.
+            user_id: As for `add`, as are the other arguments not named here.
+            agent_id: See `add`.
+            session_id: See `add`.
+            role: See `add`.
+            name: See `add`.
+            timestamp: See `add`.
+            metadata: See `add`.
+            kind: See `add`.
+            importance: See `add`.
+            ttl: See `add`.
+            expires_at: See `add`.
+            truncate: See `add`.
+            on_error: `store`: a bad item is answered with its error and the rest is stored; `raise`: the first bad item
+                raises and nothing is stored (then everything is one transaction).
+            progress: True for a bar on stderr, or a function that is called with the number stored so far.
+
+        Returns:
+            One result per item, in order; `.error` says why an item was refused, and names its index.
+
+        Raises:
+            InvalidInputError: `on_error="raise"` and a bad item.
+        """
+        if on_error not in ("store", "raise"):
+            raise InvalidInputError(f"on_error={on_error!r}: use 'store' or 'raise'")
+        if isinstance(items, str | Mapping) or not isinstance(items, Iterable):
+            raise InvalidInputError(f"add_batch takes a list or another iterable, not a {type(items).__name__}: use add for one item")
+        fields = _given(
+            role=role, name=name, timestamp=timestamp, metadata=metadata, kind=kind, importance=importance, ttl=ttl,
+            expires_at=expires_at,
+        )  # fmt: skip
+        scope = self._scope(user_id, agent_id, session_id)
+        common = self._common(fields, scope, truncate)
+
+        def load() -> Results:
+            with _progress(progress, items) as report:
+                return self._room.adding.add_batch(items, scope, common, on_error, report)
+
+        return Read(self._room.engine, load)
+
+    aadd_batch = twin(add_batch)
+
+    def _check_mode(self, mode: Mode | None) -> None:
+        self._room.engine.check_open()
+        if (mode or self._room.mode) not in ("fast", "batch"):
+            raise InvalidInputError(f"mode={mode or self._room.mode!r} is not available: use 'fast' or 'batch'")
+
+    def _common(self, fields: Mapping[str, Any], scope: Scope, truncate: bool) -> Common:
+        self._room.engine.check_open()
+        return Common(fields, scope.user_id, datetime.now(UTC), self._room.text_limit, truncate, self._room.dim)
+
+
+def _given(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+@contextmanager
+def _progress(progress: Progress, items: Iterable[Any]) -> Iterator[Callable[[int], None]]:
+    """Give the function that reports how many items are stored."""
+    if progress is False:
+        yield lambda done: None
+    elif callable(progress):
+        yield progress
+    else:
+        from tqdm import tqdm
+
+        with tqdm(total=len(items) if isinstance(items, Sequence) else None, unit=" memories", file=sys.stderr) as bar:
+            yield lambda done: (bar.update(done - bar.n), None)[1]
