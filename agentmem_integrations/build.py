@@ -89,7 +89,7 @@ def open_engine(settings: Settings) -> Engine:
     scheme = re.match(r"(\w+)://", path)
     if scheme and path != MEMORY_URL:
         raise InvalidInputError(f"{path!r}: stores are a file or {MEMORY_URL}; {scheme[1]}:// is not supported")
-    if not path or "\x00" in path:
+    if not isinstance(path, str) or not path or "\x00" in path or not path.isprintable():
         raise InvalidInputError(f"path={path!r}: pass a file name such as 'memory.db', or {MEMORY_URL}")
 
     from .storage.sqlite.store import SqliteStore

@@ -20,6 +20,7 @@ import sqlite_vec
 
 from ...config import BUSY_TIMEOUT_S, MEMORY_URL, Durability
 from ...errors import ClosedError, NotADatabaseError, SchemaError, StorageError, StoreBusyError, StoreFullError
+from . import bm25
 from .checkpoints import Checkpointer
 from .statements import migrations
 
@@ -150,6 +151,7 @@ class Connections:
         connection.enable_load_extension(True)
         connection.load_extension(sqlite_vec.loadable_path())
         connection.enable_load_extension(False)
+        bm25.register(connection)
         # Each pragma on its own: a multi-statement execute stops at the first row until the cursor is drained
         for pragma in (
             f"page_size={PAGE_SIZE}",

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...ports import Ask, Candidates
+from .bm25 import SMALL_FILE
 from .nearest import MatrixCache, Version
 from .rows import micros, owner
 from .statements import query
@@ -63,12 +64,14 @@ class Gatherer:
         if expression is None:
             return {}
         keep = None if allowed is None else set(allowed.tolist())
+        ((small,),) = query(self.connection, "is_small_file", (SMALL_FILE,))
+        ranking = "match_words_of_small_file" if small else "match_words"
         wanted, found = self.ask.limit, {}
         # Ranking inside FTS5 and checking afterwards is far cheaper than a join on every match; where the check takes
         # hits away, more are asked for, so that no memory that belongs here is missed
         while True:
             reach = wanted if keep is None else max(wanted, 4 * self.ask.limit)
-            rows = query(self.connection, "match_words", (expression, reach))
+            rows = query(self.connection, ranking, (expression, reach))
             keys = [key for key, _ in rows if keep is None or key in keep]
             shown = self._visible(scope, keys)
             found = {key: score for key, score in rows if key in shown}

@@ -135,8 +135,14 @@ SELECT v.memory, 1 - vec_distance_cosine(v.vector, ?) FROM vectors v JOIN memori
 WHERE v.scope = ? AND v.field = ? AND {where} ORDER BY 2 DESC, 1 LIMIT ?
 
 -- name: match_words
-SELECT rowid, -bm25(memories_fts, 0.0, 1.0, 1.0) FROM memories_fts WHERE memories_fts MATCH ?
-ORDER BY bm25(memories_fts, 0.0, 1.0, 1.0), rowid LIMIT ?
+SELECT rowid, -bm25(memories_fts, 0.0, 1.0, 1.0) AS score FROM memories_fts WHERE memories_fts MATCH ?
+ORDER BY score DESC, rowid LIMIT ?
+
+-- name: match_words_of_small_file
+SELECT rowid, smooth_bm25(memories_fts) AS score FROM memories_fts WHERE memories_fts MATCH ? ORDER BY score DESC, rowid LIMIT ?
+
+-- name: is_small_file
+SELECT coalesce(max(no), 0) <= ? FROM memories
 
 -- name: count_memories
 SELECT count(*) FILTER (WHERE m.deleted_at IS NULL), count(*) FILTER (WHERE m.deleted_at IS NOT NULL),
