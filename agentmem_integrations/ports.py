@@ -134,6 +134,11 @@ class Fill:
 
 
 @dataclass(slots=True)
+class Sweep:
+    """Delete what has expired; it was invisible already."""
+
+
+@dataclass(slots=True)
 class Defer:
     """The vector could not be made this time either: try again not before `due`."""
 
@@ -142,7 +147,7 @@ class Defer:
     error: str
 
 
-Change = Insert | Update | Delete | Purge | Fill | Defer
+Change = Insert | Update | Delete | Purge | Sweep | Fill | Defer
 Outcome = list[Event] | int | AgentMemError
 """Events for Insert and Update, a count for the others, or why this change was refused."""
 
@@ -154,6 +159,7 @@ class Debt:
     job: int
     memory: int
     text: str
+    name: str | None
     attempts: int
 
 
@@ -219,6 +225,9 @@ class Store(Protocol):
 
     def debts(self, namespace: str, limit: int, *, due_only: bool) -> Iterable[Debt]:
         """Return memories of a collection whose vectors are owed, those first that wait longest."""
+
+    def has_expired(self) -> bool:
+        """Say whether `Sweep` has something to do."""
 
     def stats(self, namespace: str, scope: Scope | None) -> dict[str, Any]:
         """Return counts and sizes."""

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..errors import EmbeddingError
 from ..models import Identity
 from ..ports import Matrix, Vector
 
@@ -35,5 +36,8 @@ class BundledEmbedder:
     def _load(self) -> "StaticEmbedder":
         with self._lock:
             if self._loaded is None:
-                self._loaded = self._make()
+                try:
+                    self._loaded = self._make()
+                except OSError as e:
+                    raise EmbeddingError(f"the bundled table cannot be read ({e}): reinstall agentmem-integrations") from e
             return self._loaded

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, Literal, TypeVar
 
-from ..errors import AgentMemError, InvalidInputError
+from ..errors import AgentMemError, InvalidInputError, StorageError
 from ..models import SHARED, AddResult, Memory, Scope
 from ..ports import TEXT_FIELD, Insert, Outcome, Update
 from .ids import new_id
 from .normalize import Common, Episode, Item, episode_of, items_of
 from .stages import Write
-from .writing import Writing, one
+from .writing import Writing, one, spoken
 
 CHUNK: Final = 1_000  # items embedded in one pass and stored in one transaction
 OnError = Literal["store", "raise"]
@@ -56,22 +56,26 @@ class AddHallway:
         """
         results: list[AddResult] = []
         waiting: Chunk | None = None
-        for chunk in self._chunks(items, scope, common, on_error):
-            self._embed(chunk)
-            if waiting is not None:
-                results += waiting.results()
+        try:
+            for chunk in self._chunks(items, scope, common, on_error):
+                self._embed(chunk)
+                results += waiting.results() if waiting else []
                 progress(len(results))
-            waiting = chunk
-            self.writing.commits.stage.put([chunk.write])
-        if waiting is not None:
-            results += waiting.results()
+                waiting = chunk
+                self.writing.commits.stage.put([chunk.write])
+            results += waiting.results() if waiting else []
             progress(len(results))
+        except StorageError as error:
+            error.add_note(f"the first {len(results)} items were stored before")
+            raise
         return results
 
     def update(self, update: Update) -> Write[Memory]:
         """Return the write that changes one memory; only a new text is embedded."""
-        text = update.changes.get("text")
-        wanting = [(update, text)] if text is not None and self.writing.embedder is not None else []
+        text, wanting = update.changes.get("text"), []
+        if text is not None and self.writing.embedder is not None:
+            speaker = next((m.name for m in self.writing.commits.store.find(update.selection, 1)), None)
+            wanting = [(update, spoken(text, speaker))]
         return Write([update], lambda outcomes: one(outcomes)[0].memory, wanting)
 
     def _chunks(self, items: Iterable[Item], scope: Scope, common: Common, on_error: OnError) -> Iterator["Chunk"]:
@@ -104,7 +108,7 @@ class AddHallway:
 
     def _wanting(self, inserts: Sequence[Insert]) -> list[tuple[Any, str]]:
         """Return the memories whose vector is still to be made."""
-        return [(i, said(i.memory)) for i in inserts if not i.vectors] if self.writing.embedder is not None else []
+        return [(i, spoken(i.memory.text, i.memory.name)) for i in inserts if not i.vectors] if self.writing.embedder is not None else []
 
 
 class Chunk:
@@ -124,14 +128,6 @@ class Chunk:
         return [
             AddResult(status="nothing", error=s) if isinstance(s, AgentMemError) else _result([s], [next(outcomes)]) for s in self.slots
         ]
-
-
-def said(memory: Memory) -> str:
-    """Return what is embedded: the text, behind the speaker's name if there is one.
-
-    People ask by name ("what did Ana buy?"), and a text seldom names its own speaker.
-    """
-    return f"{memory.name}: {memory.text}" if memory.name else memory.text
 
 
 def _result(inserts: Sequence[Insert], outcomes: Sequence[Outcome]) -> AddResult:

@@ -142,6 +142,14 @@ class Stage:
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 self._thread.start()
 
+    def _work_or_fail(self, batch: list[Write[Any]]) -> None:
+        try:
+            self._work(batch)
+        except Exception as error:  # noqa: BLE001 - the thread's edge: a write nobody answers would wait for ever
+            fail([write for write in batch if not write.settled], error)
+        else:
+            self._then(batch)
+
     def _run(self) -> None:
         while True:
             self._wake.wait()
@@ -149,8 +157,7 @@ class Stage:
             while self._queue:
                 with self._busy:
                     batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
-                    self._work(batch)
-                self._then(batch)
+                    self._work_or_fail(batch)
             if self._closing and not self._queue:
                 return
 

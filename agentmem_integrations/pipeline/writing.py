@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from ..errors import AgentMemError, EmbeddingError, StorageError
-from ..ports import TEXT_FIELD, Change, Defer, Embedder, Fill, Outcome, Store, Vector
+from ..ports import TEXT_FIELD, Change, Defer, Embedder, Fill, Outcome, Store, Sweep, Vector
 from .stages import Stage, Write, fail, settle
 
 T = TypeVar("T")
@@ -39,8 +39,9 @@ class Commits:
         return write.result()
 
     def _commit(self, batch: list[Write[Any]]) -> None:
+        changes = [change for write in batch for change in write.changes]
         try:
-            outcomes = self.store.apply([change for write in batch for change in write.changes])
+            outcomes = self.store.apply(changes) if changes else []
         except Exception as error:  # noqa: BLE001 - a write nobody answers would wait for ever, whatever went wrong
             self._commit_failed(batch, error)
         except BaseException as stopped:  # KeyboardInterrupt in a caller that committed for itself
@@ -77,6 +78,8 @@ class Writing:
         self._namespace = namespace
         self._stage = Stage("agentmem-embed", self._embed, commits.stage.put)
         self._owing = embedder is not None and bool(list(commits.store.debts(namespace, 1, due_only=False)))
+        if commits.store.has_expired():
+            commits.stage.put([Write([Sweep()], lambda outcomes: None)])
 
     def run(self, write: Write[T]) -> T:
         """Do the write and return its result; in this thread if nobody else is writing."""
@@ -114,6 +117,7 @@ class Writing:
     def flush(self) -> int:
         """Wait until everything queued so far is stored, then fill the vectors that are owed; return how many still are."""
         self._barrier()
+        self.commits.run(Write([Sweep()], lambda outcomes: None))
         while self.embedder is not None and self.fill_debts(due_only=False):
             continue
         return len(list(self.commits.store.debts(self._namespace, DEBTS_AT_ONCE, due_only=False)))
@@ -157,7 +161,7 @@ class Writing:
         """Embed what is owed; return how many vectors were filled in."""
         debts = list(self.commits.store.debts(self._namespace, DEBTS_AT_ONCE, due_only=due_only))
         changes: list[Change] = []
-        for debt, vector in zip(debts, self._vectors([d.text for d in debts]), strict=True):
+        for debt, vector in zip(debts, self._vectors([spoken(d.text, d.name) for d in debts]), strict=True):
             if isinstance(vector, EmbeddingError):
                 wait = min(RETRY_AFTER * 2 ** min(debt.attempts, 20), RETRY_AT_MOST)
                 changes.append(Defer(debt.job, datetime.now(UTC) + wait, type(vector).__name__))
@@ -166,6 +170,14 @@ class Writing:
         if changes:
             self.commits.run(Write(changes, lambda outcomes: None))
         return sum(isinstance(c, Fill) for c in changes)
+
+
+def spoken(text: str, name: str | None) -> str:
+    """Return what is embedded: the text, behind the speaker's name if there is one.
+
+    People ask by name ("what did Ana buy?"), and a text seldom names its own speaker (docs/adr/0005-embedded-text.md).
+    """
+    return f"{name}: {text}" if name else text
 
 
 def one(outcomes: Sequence[Outcome]) -> Any:

@@ -35,8 +35,10 @@ class Scoped:
             raise ScopeError(f"this view is bound to one user and cannot reach user_id={user_id!r}")
         return self._user_id if user_id is None else user_id
 
-    def _scope(self, user_id: UserId | None, agent_id: str | None, session_id: str | None) -> Scope:
-        return read_scope(self._room.namespace, self._user(user_id), agent_id, session_id, shared_by_default=self._room.twins == "keep")
+    def _scope(self, user_id: UserId | None, agent_id: str | None, session_id: str | None, *, named: bool = False) -> Scope:
+        """Return the scope of a call; `named`: even a document collection must say whose (to delete everything of nobody's)."""
+        by_default = self._room.twins == "keep" and not named
+        return read_scope(self._room.namespace, self._user(user_id), agent_id, session_id, shared_by_default=by_default)
 
     def _selection(
         self,

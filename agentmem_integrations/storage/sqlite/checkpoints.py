@@ -11,8 +11,8 @@ from typing import Final
 
 import apsw
 
-SOFT_PAGES: Final = 1_000  # from here on the thread works (8 MB of log)
-HARD_PAGES: Final = 8_000  # from here on the writer helps: a stream without a pause never lets the thread catch up (64 MB)
+STEP_PAGES: Final = 1_000  # the thread works whenever the log has grown by as much (8 MB)
+HARD_PAGES: Final = 8_000  # from here on the writer helps: only it can start the log anew when writes never pause (64 MB)
 
 log = logging.getLogger("agentmem.storage")
 
@@ -28,6 +28,7 @@ class Checkpointer:
         self._connect = connect
         self._due = threading.Event()
         self._closing = False
+        self._copied = 0  # pages of the log that were in the file after the last checkpoint
         self._thread: threading.Thread | None = None
 
     def watch(self, writer: apsw.Connection) -> None:
@@ -42,9 +43,11 @@ class Checkpointer:
             self._thread.join()
 
     def _committed(self, writer: apsw.Connection, schema: str, pages: int) -> int:
+        if pages < self._copied:  # the log was started anew
+            self._copied = 0
         if pages >= HARD_PAGES:
             _checkpoint(writer)
-        elif pages >= SOFT_PAGES and not self._due.is_set():
+        elif pages >= self._copied + STEP_PAGES and not self._due.is_set():
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="agentmem-checkpoint", daemon=True)
                 self._thread.start()
@@ -57,20 +60,22 @@ class Checkpointer:
             while not self._closing:
                 self._due.wait()
                 if not self._closing:
-                    _checkpoint(connection)
+                    self._copied = _checkpoint(connection) or self._copied
                 self._due.clear()
         finally:
             connection.close()
 
 
-def _checkpoint(connection: apsw.Connection) -> None:
-    """Copy what can be copied without waiting for anybody.
+def _checkpoint(connection: apsw.Connection) -> int | None:
+    """Copy what can be copied without waiting for anybody; return how many pages of the log are copied now.
 
     A failure must not reach the commit that it follows: that one is on disk, in the log, and stays there.
     """
     try:
-        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        _, copied = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
     except apsw.BusyError:  # somebody else is at it
-        return
+        return None
     except apsw.Error as error:
         log.warning("checkpoint failed, the log keeps growing: %s", type(error).__name__)
+        return None
+    return copied

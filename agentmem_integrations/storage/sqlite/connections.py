@@ -47,6 +47,7 @@ class Connections:
         self.in_memory = path == MEMORY_URL
         self._durability = durability
         self._lock = threading.RLock()
+        self._forking = threading.Lock()
         self._pool: deque[apsw.Connection] = deque()
         self._pid = os.getpid()
         self._closed = False
@@ -59,8 +60,8 @@ class Connections:
     @contextmanager
     def write(self) -> Iterator[apsw.Connection]:
         """Hold the writer inside a transaction: committed on a clean exit, rolled back on any exception."""
+        self._check_usable()  # before the lock: in a forked child it may be held by a thread that is not there
         with self._lock, reported(self.path):
-            self._check_usable()
             connection = self._writer
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -74,12 +75,11 @@ class Connections:
     @contextmanager
     def read(self) -> Iterator[apsw.Connection]:
         """Hold a reader on one snapshot of the file."""
+        self._check_usable()
         if self.in_memory:
             with self._lock, reported(self.path):
-                self._check_usable()
                 yield self._writer
             return
-        self._check_usable()
         with reported(self.path):
             try:
                 connection = self._pool.pop()
@@ -98,8 +98,8 @@ class Connections:
         """Move the log into the file and cut it to nothing; False if a reader is in the way."""
         if self.in_memory:
             return True
+        self._check_usable()
         with self._lock, reported(self.path):
-            self._check_usable()
             (answer,) = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             return not answer[0]
 
@@ -133,11 +133,16 @@ class Connections:
         """
         if self.in_memory:
             raise StorageError("a memory:// store cannot be used in a forked child: open one there, or use a file")
+        with self._forking:
+            if os.getpid() != self._pid:
+                self._take_over()
+
+    def _take_over(self) -> None:
         self._lock = threading.RLock()
         self._inherited = (self._writer, *self._pool)
         self._pool = deque()
-        self._pid = os.getpid()
         self._open_writer()
+        self._pid = os.getpid()
 
     def _open_writer(self) -> None:
         self._writer = self._open(WRITER_CACHE_KIB)

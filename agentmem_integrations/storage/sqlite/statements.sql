@@ -90,9 +90,12 @@ UPDATE jobs SET attempts = attempts + 1, due_at = ?, error = ? WHERE no = ?
 DELETE FROM jobs WHERE memory = ?
 
 -- name: read_debts
-SELECT j.no, m.no, m.text, j.attempts FROM jobs j
+SELECT j.no, m.no, m.text, m.name, j.attempts FROM jobs j
 JOIN memories m ON m.no = j.memory JOIN scopes s ON s.no = j.scope JOIN collections c ON c.no = s.collection
 WHERE j.kind = 'embed' AND j.state = 'waiting' AND j.due_at <= ? AND c.name = ? ORDER BY j.due_at, j.no LIMIT ?
+
+-- name: expired
+SELECT m.*, NULL, NULL FROM memories m WHERE m.expires_at <= ? AND m.deleted_at IS NULL ORDER BY m.expires_at LIMIT ?
 
 -- name: live_text
 SELECT scope, text FROM memories WHERE no = ? AND deleted_at IS NULL
@@ -145,7 +148,7 @@ SELECT rowid, smooth_bm25(memories_fts) AS score FROM memories_fts WHERE memorie
 SELECT coalesce(max(no), 0) <= ? FROM memories
 
 -- name: count_memories
-SELECT count(*) FILTER (WHERE m.deleted_at IS NULL), count(*) FILTER (WHERE m.deleted_at IS NOT NULL),
+SELECT count(*) FILTER (WHERE m.deleted_at IS NULL AND (m.expires_at IS NULL OR m.expires_at > ?)), count(*) FILTER (WHERE m.deleted_at IS NOT NULL),
        count(DISTINCT m.scope) FILTER (WHERE m.deleted_at IS NULL)
 FROM memories m JOIN scopes s ON s.no = m.scope WHERE {where}
 

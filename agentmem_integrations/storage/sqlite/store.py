@@ -95,12 +95,17 @@ class SqliteStore:
         with self._connections.read() as connection:
             return [Debt(*row) for row in query(connection, "read_debts", (due_by, namespace, limit))]
 
+    def has_expired(self) -> bool:
+        """Say whether some memory has expired and was not swept yet."""
+        with self._connections.read() as connection:
+            return bool(query(connection, "expired", (_micros_now(), 1)))
+
     def stats(self, namespace: str, scope: Scope | None) -> dict[str, Any]:
         """Return counts and sizes."""
         with self._connections.read() as connection:
             collection = self._catalog.collection(connection, namespace)
             where, values = selected(Selection(namespace, scope), collection.no, 0, dead=True)
-            ((live, deleted, owners),) = query(connection, "count_memories", values, where=where)
+            ((live, deleted, owners),) = query(connection, "count_memories", [_micros_now(), *values], where=where)
             found: dict[str, Any] = {"memories": live, "deleted": deleted}
             if scope is not None:
                 return found

@@ -11,12 +11,13 @@ import apsw
 from ...errors import AgentMemError, ConflictError, NotFoundError
 from ...fingerprint import fingerprint
 from ...models import Event, EventKind, Memory, Scope
-from ...ports import Change, Defer, Delete, Fill, Insert, Outcome, Purge, Selection, Update
+from ...ports import Change, Defer, Delete, Fill, Insert, Outcome, Purge, Selection, Sweep, Update
 from .catalog import Catalog
 from .rows import memory_of, memory_row, micros, owner
 from .statements import Row, query, statements
 from .where import selected
 
+SWEEP_AT_ONCE: Final = 1_000  # what expired is invisible anyway; nobody should wait for its burial
 _SAME: Final = tuple("text kind metadata agent_id session_id role name importance expires_at valid_from valid_to value".split())
 _SCOPE, _CREATED, _EXPIRES, _DELETED, _PROVENANCE = 2, 13, 15, 19, 22  # columns of select_memories
 
@@ -69,6 +70,8 @@ class Transaction:
                 return self._delete(change.selection)
             case Purge():
                 return self._purge(change.selection)
+            case Sweep():
+                return self._sweep()
             case Fill():
                 return self._fill(change)
             case Defer():
@@ -161,6 +164,12 @@ class Transaction:
 
     def _delete(self, selection: Selection) -> int:
         rows = self._select(selection)
+        for row in rows:
+            self._bury(row[0], row)
+        return len(rows)
+
+    def _sweep(self) -> int:
+        rows = query(self._connection, "expired", (self._at, SWEEP_AT_ONCE))
         for row in rows:
             self._bury(row[0], row)
         return len(rows)
