@@ -7,6 +7,7 @@ one batch is being worked off, the next one gathers. No timer decides when.
 import asyncio
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Generic, TypeVar
@@ -100,7 +101,8 @@ class Stage:
             self._start_anew()
         if not self._queue and self._busy.acquire(blocking=False):
             try:
-                self._work([write])
+                self._let_others_join()
+                self._work_or_fail([write, *self._taken(MAX_BATCH - 1)], mine=write)
             finally:
                 self._busy.release()
             return True
@@ -109,6 +111,8 @@ class Stage:
 
     def put(self, writes: Sequence[Write[Any]]) -> None:
         """Queue writes for the stage's thread."""
+        if not writes:
+            return
         if os.getpid() != self._pid:
             self._start_anew()
         self._queue.extend(writes)
@@ -134,6 +138,7 @@ class Stage:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._closing = False
+        self._crowd = 1
 
     def _start_thread(self) -> None:
         with self._starting:
@@ -142,13 +147,31 @@ class Stage:
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 self._thread.start()
 
-    def _work_or_fail(self, batch: list[Write[Any]]) -> None:
+    def _let_others_join(self) -> None:
+        """Yield to as many callers as shared the last batch: those it woke are about to write again.
+
+        A lone caller's last batch was its own, so it waits for nobody; and nobody ever waits for a clock.
+        """
+        for _ in range(self._crowd - 1):
+            if len(self._queue) + 1 >= self._crowd:
+                break
+            time.sleep(0)
+
+    def _taken(self, most: int) -> list[Write[Any]]:
+        """Take what waits out of the queue."""
+        return [self._queue.popleft() for _ in range(min(len(self._queue), most))]
+
+    def _work_or_fail(self, batch: list[Write[Any]], mine: Write[Any] | None = None) -> None:
+        """Work off a batch and pass it on, all but the write whose caller is here and passes it on himself."""
+        self._crowd = len(batch)
         try:
             self._work(batch)
-        except Exception as error:  # noqa: BLE001 - the thread's edge: a write nobody answers would wait for ever
+        except BaseException as error:  # a write nobody answers would wait for ever, whatever went wrong
             fail([write for write in batch if not write.settled], error)
+            if not isinstance(error, Exception):
+                raise  # KeyboardInterrupt, in a caller that worked for others as well
         else:
-            self._then(batch)
+            self._then([write for write in batch if write is not mine])
 
     def _run(self) -> None:
         while True:
@@ -156,8 +179,7 @@ class Stage:
             self._wake.clear()
             while self._queue:
                 with self._busy:
-                    batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
-                    self._work_or_fail(batch)
+                    self._work_or_fail(self._taken(MAX_BATCH))
             if self._closing and not self._queue:
                 return
 

@@ -44,9 +44,6 @@ class Commits:
             outcomes = self.store.apply(changes) if changes else []
         except Exception as error:  # noqa: BLE001 - a write nobody answers would wait for ever, whatever went wrong
             self._commit_failed(batch, error)
-        except BaseException as stopped:  # KeyboardInterrupt in a caller that committed for itself
-            fail(batch, stopped)
-            raise
         else:
             position = 0
             for write in batch:
@@ -85,7 +82,7 @@ class Writing:
         """Do the write and return its result; in this thread if nobody else is writing."""
         if self._at_once(write):
             self._embed([write])
-        elif write.wanting and not self._stage.alone(write):
+        elif write.wanting and not (self._stage.alone(write) and not write.settled):
             return write.result()
         return self.commits.run(write)
 

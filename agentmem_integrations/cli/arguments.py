@@ -1,0 +1,147 @@
+"""The grammar of the command line."""
+
+import argparse
+import os
+from typing import Any
+
+from .. import __version__
+from ..models import KINDS
+
+EXAMPLES = """\
+examples:
+  agentmem demo
+  agentmem add "I moved to Lisbon in May" --user ana
+  agentmem search "where does she live?" --user ana
+  agentmem add --jsonl --user ana < conversation.jsonl
+
+--db, --user, --shared, --agent, --session and --json may also stand before the command.
+"""
+TEXT_HELP = "what to remember; '-' reads one memory per line from stdin"
+JSONL_HELP = 'read items from stdin, one JSON object per line: {"content": ..., "role": ..., "timestamp": ...}'
+
+
+class Arguments(argparse.Namespace):
+    """What a command line said. The common options have defaults here, so that they may stand on either side of the command."""
+
+    command: str | None = None
+    db: str | None = None
+    user: str | None = None
+    shared: bool = False
+    agent: str | None = None
+    session: str | None = None
+    json: bool = False
+
+    def path(self, default: str = "memory.db") -> str:
+        """Return the memory file: `--db`, else AGENTMEM_DB, else `default`."""
+        return self.db or os.environ.get("AGENTMEM_DB") or default
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    top = argparse.ArgumentParser(
+        "agentmem",
+        description="Long-term memory for agents, in one SQLite file.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="version", version=f"agentmem {__version__}")
+    _common(top, hidden=True)
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for define in (_add, _search, _list, _history, _delete, _stats, _demo, _bench):
+        define(commands)
+    return top
+
+
+def _command(commands: Any, name: str, about: str) -> argparse.ArgumentParser:
+    found: argparse.ArgumentParser = commands.add_parser(
+        name, help=about, description=about[0].upper() + about[1:] + ".", allow_abbrev=False
+    )
+    return found
+
+
+def _common(command: argparse.ArgumentParser, *, owner: bool = True, narrow: bool = True, hidden: bool = False) -> None:
+    # SUPPRESS as default: what is not said behind the command must not undo what was said before it
+    group = command.add_argument_group("common options")
+
+    def option(name: str, about: str, **more: Any) -> None:
+        group.add_argument(name, help=argparse.SUPPRESS if hidden else about, default=argparse.SUPPRESS, **more)
+
+    option("--db", "the memory file (default: $AGENTMEM_DB, else memory.db in this folder)", metavar="PATH")
+    if owner:
+        option("--user", "whose memory", metavar="ID")
+        option("--shared", "memory that belongs to nobody in particular", action="store_true")
+    if narrow:
+        option("--agent", "only this agent's memory", metavar="ID")
+        option("--session", "only this conversation's memory", metavar="ID")
+    option("--json", "print one JSON document", action="store_true")
+
+
+def _narrowing(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--kind", action="append", choices=KINDS, metavar="KIND", help=f"only this kind (repeatable): {', '.join(KINDS)}")
+    command.add_argument("--filter", metavar="JSON", help="""condition on the metadata, such as '{"city": "Lisbon"}'""")
+
+
+def _add(commands: Any) -> None:
+    command = _command(commands, "add", "remember something")
+    command.add_argument("text", nargs="*", metavar="TEXT", help=TEXT_HELP)
+    command.add_argument("--jsonl", action="store_true", help=JSONL_HELP)
+    command.add_argument("--role", help="who spoke: user, assistant, ...")
+    command.add_argument("--name", help="the speaker's name")
+    command.add_argument("--timestamp", metavar="TIME", help="when it was said, ISO 8601 (default: now)")
+    command.add_argument("--kind", choices=KINDS, metavar="KIND", help=f"one of {', '.join(KINDS)}")
+    command.add_argument("--metadata", metavar="JSON", help="""any JSON object, such as '{"city": "Lisbon"}'""")
+    _common(command)
+
+
+def _search(commands: Any) -> None:
+    command = _command(commands, "search", "find memories by meaning and by words")
+    command.add_argument("query", metavar="QUERY", help="the question")
+    command.add_argument("-k", type=int, default=10, metavar="N", help="how many (default: 10)")
+    command.add_argument("--using", choices=("hybrid", "vector", "text"), default="hybrid", help="which evidence counts (default: hybrid)")
+    command.add_argument("--offset", type=int, default=0, metavar="N", help="skip as many of the best")
+    _narrowing(command)
+    command.add_argument("--at", metavar="TIME", help="what was valid at that time (default: now)")
+    command.add_argument("--after", metavar="TIME", help="only what occurred then or later")
+    command.add_argument("--before", metavar="TIME", help="only what occurred then or earlier; a bare date means its end")
+    command.add_argument("--min-score", type=float, default=0.0, metavar="S", help="only hits at least as good, 0 to 1")
+    command.add_argument("--explain", action="store_true", help="show what each score is made of")
+    _common(command)
+
+
+def _list(commands: Any) -> None:
+    command = _command(commands, "list", "show memories in the order they were added")
+    command.add_argument("--limit", type=int, default=100, metavar="N", help="how many at a time, 1 to 10,000 (default: 100)")
+    command.add_argument("--after", metavar="ID", help="the last id of the page before")
+    _narrowing(command)
+    _common(command)
+
+
+def _history(commands: Any) -> None:
+    command = _command(commands, "history", "show what happened to a memory, deleted ones too")
+    command.add_argument("id", metavar="ID")
+    _common(command, narrow=False)
+
+
+def _delete(commands: Any) -> None:
+    command = _command(commands, "delete", "make memories invisible; they stay in history")
+    command.add_argument("id", nargs="*", metavar="ID", help="which; without ids, everything the options select")
+    _narrowing(command)
+    command.add_argument("--yes", action="store_true", help="do not ask")
+    _common(command)
+
+
+def _stats(commands: Any) -> None:
+    _common(_command(commands, "stats", "count memories, of one user or of the whole file"), narrow=False)
+
+
+def _demo(commands: Any) -> None:
+    command = _command(commands, "demo", "store a sample conversation and ask it eight questions")
+    command.add_argument("--db", default=argparse.SUPPRESS, metavar="PATH", help="the memory file (default: demo.db in this folder)")
+    command.add_argument("--user", default=argparse.SUPPRESS, metavar="ID", help="store it as this user's (default: nora)")
+    command.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON document")
+
+
+def _bench(commands: Any) -> None:
+    command = commands.add_parser("bench", help="measure this machine: agentmem bench --help", add_help=False)
+    command.add_argument("rest", nargs=argparse.REMAINDER)

@@ -1,0 +1,80 @@
+"""`agentmem delete` and `stats`."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from ..errors import InvalidInputError, NotFoundError
+from .arguments import Arguments
+from .output import Output
+from .status import DECLINED, OK
+from .target import json_object, open_memory, owner, scope, whose
+
+if TYPE_CHECKING:
+    from ..memory import AgentMemory
+
+COUNTED: Final = 10_000  # the longest page of `list`; beyond it the question says "or more"
+
+
+def delete(args: Arguments, out: Output) -> int:
+    """Make memories invisible: those named, or after a confirmation all that are selected."""
+    of = _named(args) if args.id else scope(args)
+    select = {**of, "kind": args.kind, "filter": json_object(args.filter, "--filter")}
+    ids = list(dict.fromkeys(args.id))
+    with open_memory(args.path(), must_exist=True) as mem:
+        if not ids and not args.yes and not _confirmed(mem, select, args):
+            print("nothing was deleted", file=sys.stderr)
+            return DECLINED
+        deleted = mem.delete(ids or None, **select)
+    if out.json:
+        out.document({"deleted": deleted})
+    elif deleted or not ids:
+        out.line(f"deleted {_memories(deleted)}")
+    if deleted < len(ids):
+        missing = f"memory {ids[0]!r} was" if len(ids) == 1 else f"{len(ids) - deleted} of {len(ids)} memories were"
+        raise NotFoundError(f"{missing} not found: deleted already, somebody else's, or not selected by the options")
+    return OK
+
+
+def stats(args: Arguments, out: Output) -> int:
+    """Count memories."""
+    user = owner(args)
+    with open_memory(args.path(), must_exist=True) as mem:
+        figures = mem.stats(user_id=user)
+    if out.json:
+        out.document(figures)
+        return OK
+    lines = list(_flat(figures))
+    widest = max((len(name) for name, _ in lines), default=0)
+    for name, value in lines:
+        out.line(f"{name:<{widest}}  {value}")
+    return OK
+
+
+def _named(args: Arguments) -> dict[str, Any]:
+    # An id alone is enough; who is named beside it must own it
+    return {"user_id": owner(args), "agent_id": args.agent, "session_id": args.session}
+
+
+def _confirmed(mem: "AgentMemory", select: Mapping[str, Any], args: Arguments) -> bool:
+    count = len(mem.list(**select, limit=COUNTED))
+    what = f"{_memories(count)}{' or more' if count == COUNTED else ''} of {whose(args)}"
+    if not count:
+        raise NotFoundError(f"there are no such memories of {whose(args)}")
+    if not sys.stdin.isatty():
+        raise InvalidInputError(f"this would delete {what}: pass --yes if that is what you want")
+    print(f"Delete {what}? [y/N] ", end="", file=sys.stderr, flush=True)  # not on stdout, which may be a file
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _memories(count: int) -> str:
+    return f"{count:,} {'memory' if count == 1 else 'memories'}"
+
+
+def _flat(figures: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in figures.items():
+        label = f"{prefix}{name.replace('_', ' ')}"
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{label} ")
+        else:
+            yield label, f"{value:,}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
