@@ -156,7 +156,6 @@ class Connections:
         connection.enable_load_extension(True)
         connection.load_extension(sqlite_vec.loadable_path())
         connection.enable_load_extension(False)
-        bm25.register(connection)
         # Each pragma on its own: a multi-statement execute stops at the first row until the cursor is drained
         for pragma in (
             f"page_size={PAGE_SIZE}",
@@ -169,6 +168,7 @@ class Connections:
             f"journal_size_limit={WAL_LIMIT}",
         ):
             connection.execute(f"PRAGMA {pragma}").fetchall()
+        bm25.register(connection)  # reads the file, so only after what tells a file from a database
         return connection
 
     def _migrate(self) -> None:
