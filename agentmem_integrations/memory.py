@@ -25,15 +25,23 @@ class UserMemory(MemoryVerbs):
         return self._user_id
 
 
-class AgentMemory(MemoryVerbs):
+class Collection(MemoryVerbs):
+    """The memories of one collection. Made by `AgentMemory.collection`."""
+
+    def for_user(self, user_id: UserId) -> UserMemory:
+        """Return a view bound to one user: its calls need no `user_id` and can reach nobody else's memory."""
+        return UserMemory(self._room, self._scope(user_id, None, None).user_id)
+
+
+class AgentMemory(Collection):
     """Long-term memory in one SQLite file.
 
     Safe to share between threads, tasks and event loops; several processes may open the same file. Also a context manager.
 
     Args:
         path: The file, made if it is missing, or `memory://` for one in RAM.
-        embedder: `"static"` (bundled, no download), an object with `embed_documents` and `embed_query`, or None for a
-            collection whose callers bring vectors or search words only.
+        embedder: `"static"` (bundled, no download), an object with `embed_documents` and `embed_query` (which
+            must be safe to call from several threads), or None for a collection that is searched by words only.
         mode: How `add` works unless it says otherwise: `fast` or `batch`, which ask no model.
         namespace: The collection in the file.
         durability: `full`: what was acknowledged survives a power cut; `normal`: it survives a crash of the program.
@@ -71,11 +79,7 @@ class AgentMemory(MemoryVerbs):
             self._engine.close()
             raise
 
-    def for_user(self, user_id: UserId) -> UserMemory:
-        """Return a view bound to one user: its calls need no `user_id` and can reach nobody else's memory."""
-        return UserMemory(self._room, self._scope(user_id, None, None).user_id)
-
-    def collection(self, name: str, *, embedder: Any = "static", twins: Twins | None = None, mode: Mode | None = None) -> MemoryVerbs:
+    def collection(self, name: str, *, embedder: Any = "static", twins: Twins | None = None, mode: Mode | None = None) -> Collection:
         """Return another collection of the same file, with an embedder and a twin policy of its own.
 
         Args:
@@ -88,7 +92,7 @@ class AgentMemory(MemoryVerbs):
             ConflictError: it was made with another twin policy.
             EmbedderMismatchError: it was written with another embedder.
         """
-        return MemoryVerbs(open_room(self._engine, self._settings.for_collection(name, embedder, twins, mode)))
+        return Collection(open_room(self._engine, self._settings.for_collection(name, embedder, twins, mode)))
 
     def add_for_user(self, content: Item | Sequence[Item], user_id: UserId, **options: Any) -> AddResult:
         """Alias of `add`, under the name it had in AgentMem."""

@@ -147,9 +147,16 @@ class Defer:
     error: str
 
 
-Change = Insert | Update | Delete | Purge | Sweep | Fill | Defer
+@dataclass(slots=True)
+class Together:
+    """Store all of these, or none."""
+
+    inserts: Sequence[Insert]
+
+
+Change = Insert | Together | Update | Delete | Purge | Sweep | Fill | Defer
 Outcome = list[Event] | int | AgentMemError
-"""Events for Insert and Update, a count for the others, or why this change was refused."""
+"""Events for Insert, Together and Update, a count for the others, or why this change was refused."""
 
 
 @dataclass(slots=True)
@@ -225,6 +232,9 @@ class Store(Protocol):
 
     def debts(self, namespace: str, limit: int, *, due_only: bool) -> Iterable[Debt]:
         """Return memories of a collection whose vectors are owed, those first that wait longest."""
+
+    def count_debts(self, namespace: str) -> int:
+        """Return how many vectors of a collection are owed."""
 
     def has_expired(self) -> bool:
         """Say whether `Sweep` has something to do."""

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, TypeVar
 
 from ..errors import AgentMemError, InvalidInputError, StorageError
 from ..models import SHARED, AddResult, Memory, Scope
-from ..ports import TEXT_FIELD, Insert, Outcome, Update
+from ..ports import TEXT_FIELD, Change, Insert, Outcome, Together, Update
 from .ids import new_id
 from .normalize import Common, Episode, Item, episode_of, items_of
 from .stages import Write
@@ -44,7 +44,8 @@ class AddHallway:
         if "id" in common.fields and len(items) > 1:
             raise InvalidInputError(f"id={common.fields['id']!r} was given for {len(items)} items: give each item its own")
         inserts = [self._insert(episode_of(item, common), scope, common) for item in items]
-        return Write(inserts, lambda outcomes: _result(inserts, outcomes), self._wanting(inserts))
+        changes: list[Change] = [inserts[0]] if len(inserts) == 1 else [Together(inserts)]
+        return Write(changes, lambda outcomes: _result(inserts, one(outcomes)), self._wanting(inserts))
 
     def add_batch(self, items: Iterable[Item], scope: Scope, common: Common, on_error: OnError, progress: Progress) -> list[AddResult]:
         """Store many items: one embedding pass and one transaction per chunk, in order.
@@ -91,10 +92,10 @@ class AddHallway:
                     if on_error == "raise":
                         raise named from None
                     slots.append(named)
-            yield Chunk(slots)
+            yield Chunk(slots, together=on_error == "raise")
 
     def _embed(self, chunk: "Chunk") -> None:
-        chunk.write.wanting = self._wanting([slot for slot in chunk.slots if isinstance(slot, Insert)])
+        chunk.write.wanting = self._wanting(chunk.inserts)
         self.writing.embed_here(chunk.write)
 
     def _insert(self, episode: Episode, scope: Scope, common: Common) -> Insert:
@@ -116,25 +117,29 @@ class Chunk:
 
     Args:
         slots: One per item, in order.
+        together: Store all or none.
     """
 
-    def __init__(self, slots: list[Insert | AgentMemError]) -> None:
+    def __init__(self, slots: list[Insert | AgentMemError], *, together: bool) -> None:
         self.slots = slots
-        self.write: Write[list[Outcome]] = Write([s for s in slots if isinstance(s, Insert)], lambda outcomes: outcomes)
+        self.inserts = [s for s in slots if isinstance(s, Insert)]
+        changes: Sequence[Change] = [Together(self.inserts)] if together else self.inserts
+        self.write: Write[list[Outcome]] = Write(changes, _each if together else list)
 
     def results(self) -> list[AddResult]:
         """Wait for the commit and return one result per item, in order."""
         outcomes = iter(self.write.result())
-        return [
-            AddResult(status="nothing", error=s) if isinstance(s, AgentMemError) else _result([s], [next(outcomes)]) for s in self.slots
-        ]
+        return [AddResult(status="nothing", error=s) if isinstance(s, AgentMemError) else _result([s], next(outcomes)) for s in self.slots]
 
 
-def _result(inserts: Sequence[Insert], outcomes: Sequence[Outcome]) -> AddResult:
-    result = AddResult(status="queued" if any(i.owed for i in inserts) else "done")
-    for outcome in outcomes:
-        if isinstance(outcome, list):
-            result.events += outcome
-        elif isinstance(outcome, AgentMemError):
-            result.error = outcome
-    return result
+def _each(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return one outcome per insert of a `Together`."""
+    return [[event] for event in one(outcomes)]
+
+
+def _result(inserts: Sequence[Insert], outcome: Outcome) -> AddResult:
+    if isinstance(outcome, AgentMemError):
+        return AddResult(status="nothing", error=outcome)
+    assert isinstance(outcome, list)
+    queued = any(insert.owed and event.event != "NONE" for insert, event in zip(inserts, outcome, strict=True))
+    return AddResult(outcome, "queued" if queued else "done")

@@ -92,7 +92,7 @@ def read_moment(value: Any, what: str, *, end_of_day: bool = False) -> datetime 
     original = value
     try:
         if isinstance(value, str):
-            value = date.fromisoformat(value) if len(value) == 10 else datetime.fromisoformat(value)
+            value = _date_or_datetime(value)
         if isinstance(value, date) and not isinstance(value, datetime):
             value = datetime.combine(value, time.max if end_of_day else time.min)
         if isinstance(value, datetime):
@@ -179,7 +179,9 @@ def read_vector(value: Any, dim: int | None) -> Vector:
         raise VectorError("the vector is not a list of numbers") from None
     if vector.ndim != 1 or not len(vector):
         raise VectorError(f"the vector has the shape {vector.shape}: pass a flat list of numbers")
-    if dim is not None and len(vector) != dim:
+    if dim is None:
+        raise VectorError("this collection has no embedder, so nobody knows its vectors: open it with the embedder that made them")
+    if len(vector) != dim:
         raise VectorError(f"the vector has {len(vector)} numbers, this collection's have {dim}")
     norm = float(np.linalg.norm(vector))
     if not math.isfinite(norm) or norm == 0:
@@ -193,6 +195,13 @@ def read_ids(value: Any) -> tuple[str, ...]:
     if not isinstance(ids, Iterable) or isinstance(ids, Mapping):
         raise InvalidInputError(f"id={value!r}: pass an id or a list of ids")
     return tuple(str(read_name(i if i is not None else "", "id")) for i in ids)
+
+
+def _date_or_datetime(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return datetime.fromisoformat(text)
 
 
 def _encodable(text: str) -> bool:

@@ -74,7 +74,7 @@ class Writing:
         self.embedder = embedder
         self._namespace = namespace
         self._stage = Stage("agentmem-embed", self._embed, commits.stage.put)
-        self._owing = embedder is not None and bool(list(commits.store.debts(namespace, 1, due_only=False)))
+        self._owing = embedder is not None and commits.store.count_debts(namespace) > 0
         if commits.store.has_expired():
             commits.stage.put([Write([Sweep()], lambda outcomes: None)])
 
@@ -117,7 +117,7 @@ class Writing:
         self.commits.run(Write([Sweep()], lambda outcomes: None))
         while self.embedder is not None and self.fill_debts(due_only=False):
             continue
-        return len(list(self.commits.store.debts(self._namespace, DEBTS_AT_ONCE, due_only=False)))
+        return self.commits.store.count_debts(self._namespace)
 
     def close(self) -> None:
         """Finish what is queued and end the thread."""
@@ -141,7 +141,7 @@ class Writing:
                 change.vectors = {TEXT_FIELD: vector}
         failed = any(isinstance(v, EmbeddingError) for v in vectors)
         if self._owing and wanting and not failed:  # the embedder works (again): see to what it owes
-            threading.Thread(target=self.fill_debts, name="agentmem-debts", daemon=True).start()
+            threading.Thread(target=self._settle_debts, name="agentmem-debts", daemon=True).start()
         self._owing = failed or (self._owing and not wanting)
 
     def _vectors(self, texts: Sequence[str]) -> Sequence[Vector | EmbeddingError]:
@@ -153,6 +153,10 @@ class Writing:
             return list(self.embedder.embed_documents(texts))
         except EmbeddingError as e:
             return [e] if len(texts) == 1 else [v for text in texts for v in self._vectors([text])]
+
+    def _settle_debts(self) -> None:
+        while self.fill_debts():
+            continue
 
     def fill_debts(self, *, due_only: bool = True) -> int:
         """Embed what is owed; return how many vectors were filled in."""

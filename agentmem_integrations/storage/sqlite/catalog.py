@@ -71,7 +71,7 @@ class Catalog:
             was, now = found.identity, identity
             raise EmbedderMismatchError(
                 f"collection {name!r} holds vectors of {was.name} (revision {was.revision}, {was.dim} dimensions), not of "
-                f"{now.name} (revision {now.revision}, {now.dim}): open it with that embedder, or change it with reembed()"
+                f"{now.name} (revision {now.revision}, {now.dim}): open it with that embedder, or use another namespace"
             )
         return found
 

@@ -94,6 +94,10 @@ SELECT j.no, m.no, m.text, m.name, j.attempts FROM jobs j
 JOIN memories m ON m.no = j.memory JOIN scopes s ON s.no = j.scope JOIN collections c ON c.no = s.collection
 WHERE j.kind = 'embed' AND j.state = 'waiting' AND j.due_at <= ? AND c.name = ? ORDER BY j.due_at, j.no LIMIT ?
 
+-- name: count_debts
+SELECT count(*) FROM jobs j JOIN scopes s ON s.no = j.scope JOIN collections c ON c.no = s.collection
+WHERE j.kind = 'embed' AND c.name = ?
+
 -- name: expired
 SELECT m.*, NULL, NULL FROM memories m WHERE m.expires_at <= ? AND m.deleted_at IS NULL ORDER BY m.expires_at LIMIT ?
 

@@ -11,7 +11,7 @@ import apsw
 import sqlite_vec
 
 from ...config import MATRIX_BUDGET, Durability, Twins
-from ...errors import ConflictError, NotFoundError
+from ...errors import AgentMemError, ConflictError, NotFoundError, StoreBusyError
 from ...models import Event, Identity, Memory, Scope
 from ...ports import Ask, Candidates, Change, Debt, Outcome, Purge, Selection
 from .catalog import Catalog
@@ -21,7 +21,7 @@ from .nearest import FOREVER, MatrixCache
 from .rows import memory_of, micros, moment
 from .statements import Row, migrations, query
 from .where import selected
-from .writer import Transaction
+from .writer import Transaction, Undone
 
 
 class SqliteStore:
@@ -52,12 +52,26 @@ class SqliteStore:
 
     def apply(self, changes: Sequence[Change]) -> list[Outcome]:
         """Make the changes in one transaction."""
-        with self._connections.write() as connection:
-            outcomes = Transaction(connection, self._catalog, _now()).apply(changes)
+        refused: dict[int, AgentMemError] = {}
+        while True:
+            try:
+                with self._connections.write() as connection:
+                    outcomes = Transaction(connection, self._catalog, _now()).apply(changes, refused)
+                break
+            except Undone as undone:
+                refused[undone.position] = undone.error
         if any(isinstance(c, Purge) for c in changes):
             self._matrices.clear()
-            self._connections.checkpoint()
+            self._empty_log()
         return outcomes
+
+    def _empty_log(self) -> None:
+        if not self._connections.checkpoint():
+            path = self._connections.path
+            raise StoreBusyError(
+                f"the memories are erased, but a reader of {path} kept the write-ahead log from being emptied: call purge again "
+                f"once it has finished"
+            )
 
     def gather(self, ask: Ask) -> Candidates:
         """Return the best candidates by vector and by words."""
@@ -94,6 +108,12 @@ class SqliteStore:
         due_by = _micros_now() if due_only else FOREVER
         with self._connections.read() as connection:
             return [Debt(*row) for row in query(connection, "read_debts", (due_by, namespace, limit))]
+
+    def count_debts(self, namespace: str) -> int:
+        """Return how many vectors of a collection are owed."""
+        with self._connections.read() as connection:
+            ((count,),) = query(connection, "count_debts", (namespace,))
+        return int(count)
 
     def has_expired(self) -> bool:
         """Say whether some memory has expired and was not swept yet."""

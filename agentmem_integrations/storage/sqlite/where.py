@@ -9,7 +9,7 @@ from ...ports import Selection
 from .rows import micros, owner
 
 _RELATIONS: Final = {"$eq": "=", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
-_TYPES: Final = {"null": "e.type = 'null'", "number": "e.type IN ('integer', 'real')", "text": "e.type = 'text'"}
+_TYPES: Final = {"null": "{0}.type = 'null'", "number": "{0}.type IN ('integer', 'real')", "text": "{0}.type = 'text'"}
 
 Sql = tuple[str, list[Any]]
 
@@ -101,25 +101,29 @@ def _test(op: str, value: Any) -> Sql:
     if op == "$in":
         return _listed(value)
     if op == "$contains":
-        inner, values = _equal(value)
-        element = f"(e.type = 'array' AND EXISTS (SELECT 1 FROM json_each(e.value) e WHERE {inner}))"
+        inner, values = _equal(value, "i")  # a name of its own: it must not hide `e`
+        element = f"(e.type = 'array' AND EXISTS (SELECT 1 FROM json_each(e.value) i WHERE {inner}))"
         if isinstance(value, str):
             return f"((e.type = 'text' AND instr(e.atom, ?) > 0) OR {element})", [value, *values]
         return element, values
     if op == "$eq":
         return _equal(value)
-    return f"({_TYPES[family(value)]} AND e.atom {_RELATIONS[op]} ?)", [value]
+    return f"({_typed(family(value))} AND e.atom {_RELATIONS[op]} ?)", [value]
 
 
-def _equal(value: Any) -> Sql:
+def _equal(value: Any, row: str = "e") -> Sql:
     kind = family(value)
     if kind == "null":
-        return _TYPES["null"], []
+        return _typed(kind, row), []
     if kind == "boolean":
-        return "e.type = ?", ["true" if value else "false"]
+        return f"{row}.type = ?", ["true" if value else "false"]
     if kind == "container":
-        return "(e.type IN ('array', 'object') AND e.value = ?)", [canonical(value)]
-    return f"({_TYPES[kind]} AND e.atom = ?)", [value]
+        return f"({row}.type IN ('array', 'object') AND {row}.value = ?)", [canonical(value)]
+    return f"({_typed(kind, row)} AND {row}.atom = ?)", [value]
+
+
+def _typed(kind: str, row: str = "e") -> str:
+    return _TYPES[kind].format(row)
 
 
 def _listed(values: Sequence[Any]) -> Sql:
@@ -128,7 +132,7 @@ def _listed(values: Sequence[Any]) -> Sql:
     bound: list[Any] = []
     for kind in ("text", "number"):
         if members := [v for v in values if family(v) == kind]:
-            tests.append(f"({_TYPES[kind]} AND e.atom IN (SELECT value FROM json_each(?)))")
+            tests.append(f"({_typed(kind)} AND e.atom IN (SELECT value FROM json_each(?)))")
             bound.append(canonical(members))
     for value in values:
         if family(value) not in ("text", "number"):

@@ -1,7 +1,7 @@
 """Applies changes inside one transaction: row, vectors, words, history and job together."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -11,7 +11,7 @@ import apsw
 from ...errors import AgentMemError, ConflictError, NotFoundError
 from ...fingerprint import fingerprint
 from ...models import Event, EventKind, Memory, Scope
-from ...ports import Change, Defer, Delete, Fill, Insert, Outcome, Purge, Selection, Sweep, Update
+from ...ports import Change, Defer, Delete, Fill, Insert, Outcome, Purge, Selection, Sweep, Together, Update
 from .catalog import Catalog
 from .rows import memory_of, memory_row, micros, owner
 from .statements import Row, query, statements
@@ -19,7 +19,21 @@ from .where import selected
 
 SWEEP_AT_ONCE: Final = 1_000  # what expired is invisible anyway; nobody should wait for its burial
 _SAME: Final = tuple("text kind metadata agent_id session_id role name importance expires_at valid_from valid_to value".split())
-_SCOPE, _CREATED, _EXPIRES, _DELETED, _PROVENANCE = 2, 13, 15, 19, 22  # columns of select_memories
+_ID, _SCOPE, _CREATED, _EXPIRES, _DELETED, _PROVENANCE = 1, 2, 13, 15, 19, 22  # columns of select_memories
+
+
+class Undone(Exception):  # noqa: N818 - a signal inside this package, not an error anybody sees
+    """A change must be refused that was written in part.
+
+    Args:
+        position: Which.
+        error: Why.
+    """
+
+    def __init__(self, position: int, error: AgentMemError) -> None:
+        super().__init__(position, error)
+        self.position = position
+        self.error = error
 
 
 class Transaction:
@@ -48,20 +62,35 @@ class Transaction:
         self._history: list[Row] = []
         self._jobs: list[Row] = []
 
-    def apply(self, changes: Sequence[Change]) -> list[Outcome]:
-        """Make the changes; a refused one leaves no trace and is answered with its error."""
+    def apply(self, changes: Sequence[Change], refused: Mapping[int, AgentMemError]) -> list[Outcome]:
+        """Make the changes; a refused one leaves no trace and is answered with its error.
+
+        Args:
+            changes: What to do.
+            refused: Changes that an earlier attempt refused, by position.
+
+        Raises:
+            Undone: a change was refused with a part of it already written: roll back and try again without it.
+        """
         outcomes: list[Outcome] = []
-        for change in changes:
+        for position, change in enumerate(changes):
+            if position in refused:
+                outcomes.append(refused[position])
+                continue
             try:
                 outcomes.append(self._apply(change))
-            except AgentMemError as refused:  # raised before the change wrote anything
-                outcomes.append(refused)
+            except AgentMemError as error:
+                if isinstance(change, Together):
+                    raise Undone(position, error) from error
+                outcomes.append(error)  # raised before the change wrote anything
         self._write_derived()
         return outcomes
 
     def _apply(self, change: Change) -> Outcome:
         if isinstance(change, Insert):
             return [self._insert(change)]
+        if isinstance(change, Together):
+            return [self._insert(insert) for insert in change.inserts]
         self._write_derived()  # the others must see what was inserted before them
         match change:
             case Update():
@@ -102,9 +131,9 @@ class Transaction:
                 self._bury(twin_no, stored)
                 return self._insert(change)
         id_no = self._run(self._sql["find_id"], (change.memory.id, scope)).get
-        if twin_no is not None and id_no in (None, twin_no):
+        if twin_no is not None and id_no is None:
             return Event("NONE", memory_of(self._row(twin_no)), at=self._now)
-        if twin_no is not None:
+        if twin_no is not None and id_no != twin_no:
             other = self._row(twin_no)[1]
             raise ConflictError(f"id {change.memory.id!r} cannot take this text: memory {other!r} says it already")
         return self._replace(id_no, change, row)
@@ -163,7 +192,7 @@ class Transaction:
     # Delete, purge, fill
 
     def _delete(self, selection: Selection) -> int:
-        rows = self._select(selection)
+        rows = self._of_one_owner(selection, self._select(selection))
         for row in rows:
             self._bury(row[0], row)
         return len(rows)
@@ -183,7 +212,7 @@ class Transaction:
         self._history.append((no, stored[_SCOPE], "DELETE", self._at, None, None))
 
     def _purge(self, selection: Selection) -> int:
-        rows = self._select(selection, dead=True)
+        rows = self._of_one_owner(selection, self._select(selection, dead=True))
         for no, scope, dead in ((row[0], row[_SCOPE], row[_DELETED] is not None) for row in rows):
             if not dead:
                 self._run(self._sql["erase_words"], (no,))
@@ -242,6 +271,13 @@ class Transaction:
         collection = self._catalog.collection(self._connection, selection.namespace)
         where, values = selected(selection, collection.no, self._at, dead=dead)
         return query(self._connection, "select_memories", values, where=where)
+
+    def _of_one_owner(self, selection: Selection, rows: list[Row]) -> list[Row]:
+        """Refuse to touch several owners' memories by an id they share, when none was named."""
+        shared = {row[_ID] for row in rows} if selection.scope is None else ()
+        if len(shared) < len(rows) and selection.scope is None:
+            raise ConflictError(f"some id of {selection.ids} is used by several owners: name the user_id")
+        return rows
 
     def _only(self, selection: Selection) -> Row:
         rows = self._select(selection)

@@ -114,3 +114,6 @@ CREATE VIRTUAL TABLE memories_fts USING fts5 (
     content = 'memories_lexical', content_rowid = 'no',
     tokenize = 'porter unicode61 remove_diacritics 2'
 );
+
+-- Deletes take the words out of the index at once: otherwise they stay in its segments, also of memories that are purged later.
+INSERT INTO memories_fts (memories_fts, rank) VALUES ('secure-delete', 1);
