@@ -51,14 +51,18 @@ SELECT no FROM memories WHERE scope = ? AND twin = ?
 -- name: find_id
 SELECT no FROM memories WHERE id = ? AND scope = ?
 
--- name: insert_vector
-INSERT INTO vectors (memory, scope, field, vector) VALUES (?, ?, ?, ?)
+-- name: insert_vectors
+-- All at once: [[memory, scope, field, offset, bytes], ...] and the vectors end to end. A statement for each row would give
+-- the interpreter away, and take it back, at each row.
+INSERT INTO vectors (memory, scope, field, vector)
+SELECT value ->> 0, value ->> 1, value ->> 2, substr(?2, (value ->> 3) + 1, value ->> 4) FROM json_each(?1)
 
 -- name: erase_vectors
 DELETE FROM vectors WHERE scope = ? AND memory = ?
 
 -- name: insert_words
-INSERT INTO memories_fts (rowid, scope, body, context) VALUES (?, ?, ?, ?)
+INSERT INTO memories_fts (rowid, scope, body, context)
+SELECT no, scope, body, context FROM memories_lexical WHERE no IN (SELECT value FROM json_each(?))
 
 -- name: erase_words
 -- External content: the index must be told the words it was given, so this comes before the row changes.

@@ -11,7 +11,7 @@ import apsw
 from ...errors import AgentMemError, ConflictError, NotFoundError
 from ...fingerprint import fingerprint
 from ...models import Event, EventKind, Memory, Scope
-from ...ports import Change, Defer, Delete, Fill, Insert, Outcome, Purge, Selection, Sweep, Together, Update
+from ...ports import Change, Defer, Delete, Fill, Insert, Outcome, Purge, Selection, Sweep, Together, Update, Vector
 from .catalog import Catalog
 from .rows import memory_of, memory_row, micros, owner
 from .statements import Row, query, statements
@@ -39,8 +39,8 @@ class Undone(Exception):  # noqa: N818 - a signal inside this package, not an er
 class Transaction:
     """One transaction's worth of changes.
 
-    Rows of the tables that follow from a memory (vectors, words, history) are gathered and written table by table: that
-    keeps each b-tree in cache, and a trigger in their place would make FTS5 flush its index at every row.
+    What follows from a memory (vectors, words, history) is gathered and written table by table, in few statements: a trigger
+    in their place would make FTS5 flush its index at every row, and each statement hands the interpreter to other threads.
 
     Args:
         connection: Inside a write transaction.
@@ -57,8 +57,8 @@ class Transaction:
         self._now = now
         self._at = micros(now) or 0
         self._scopes: dict[Scope, int] = {}
-        self._vectors: list[Row] = []
-        self._words: list[Row] = []
+        self._indexed: list[int] = []
+        self._vectors: list[tuple[int, int, str, Vector]] = []
         self._history: list[Row] = []
         self._jobs: list[Row] = []
 
@@ -118,7 +118,7 @@ class Transaction:
         if not self._connection.changes():
             return self._clash(change, row, scope, twin)
         no = self._connection.last_insert_rowid()
-        self._derive(no, row, change.vectors, change.owed)
+        self._derive(no, scope, change.vectors, change.owed)
         return Event("ADD", memory, None, memory.text, self._now, memory.provenance)
 
     def _clash(self, change: Insert, row: Row, scope: int, twin: bytes | None) -> Event:
@@ -176,7 +176,7 @@ class Transaction:
         if vectors is not None:
             self._run(self._sql["erase_vectors"], (scope, no))
             self._run(self._sql["erase_jobs"], (no,))
-        self._derive(no, row, vectors or {}, owed)
+        self._derive(no, scope, vectors or {}, owed)
 
     def _begin_history(self, no: int, stored: Row) -> None:
         """Before its first change, write down how a memory began: soon its row will no longer tell."""
@@ -233,7 +233,7 @@ class Transaction:
         if row is None or row[1] != change.text:  # deleted or rewritten meanwhile: that change saw to its own vector
             return 0
         self._run(self._sql["erase_vectors"], (row[0], change.memory))
-        self._run_many(self._sql["insert_vector"], [(change.memory, row[0], f, v.tobytes()) for f, v in change.vectors.items()])
+        self._vectors += [(change.memory, row[0], field, vector) for field, vector in change.vectors.items()]
         self._run(self._sql["renew_scope"], (row[0],))  # no line of history tells readers that cache the scope
         return 1
 
@@ -248,24 +248,32 @@ class Transaction:
             self._scopes[scope] = no
         return no
 
-    def _derive(self, no: int, row: Row, vectors: Any, owed: bool) -> None:
-        _, scope, _, text, lexical, context, *_ = row
-        self._words.append((no, scope, text if lexical is None else lexical, context))
-        for field, vector in vectors.items():
-            self._vectors.append((no, scope, field, vector.tobytes()))
+    def _derive(self, no: int, scope: int, vectors: Mapping[str, Vector], owed: bool) -> None:
+        """Note what follows from a row that was written."""
+        self._indexed.append(no)
+        self._vectors += [(no, scope, field, vector) for field, vector in vectors.items()]
         if owed:
             self._jobs.append(("embed", scope, no, self._at, self._at))
 
     def _write_derived(self) -> None:
-        for name, rows in (
-            ("insert_vector", self._vectors),
-            ("insert_words", self._words),
-            ("insert_history", self._history),
-            ("insert_job", self._jobs),
-        ):
+        if self._indexed:
+            self._run(self._sql["insert_words"], (json.dumps(self._indexed),))
+            self._indexed.clear()
+        self._write_vectors()
+        for name, rows in (("insert_history", self._history), ("insert_job", self._jobs)):
             if rows:
                 self._run_many(self._sql[name], rows)
                 rows.clear()
+
+    def _write_vectors(self) -> None:
+        if not self._vectors:
+            return
+        rows, offset = [], 0
+        for no, scope, field, vector in self._vectors:
+            rows.append((no, scope, field, offset, vector.nbytes))
+            offset += vector.nbytes
+        self._run(self._sql["insert_vectors"], (json.dumps(rows), b"".join(v.tobytes() for *_, v in self._vectors)))
+        self._vectors.clear()
 
     def _select(self, selection: Selection, dead: bool = False) -> list[Row]:
         collection = self._catalog.collection(self._connection, selection.namespace)
