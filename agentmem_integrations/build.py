@@ -85,12 +85,14 @@ def open_engine(settings: Settings) -> Engine:
         StorageError: the path cannot be a memory file.
     """
     _one_of("durability", settings.durability, Durability)
-    path = os.fspath(settings.path)
+    path = settings.path
+    if not isinstance(path, str) or not path or "\x00" in path or not path.isprintable():
+        raise InvalidInputError(f"path={path!r}: pass a file name such as 'memory.db', or {MEMORY_URL}")
+    if path == ":memory:":
+        raise InvalidInputError(f"path={path!r}: a store in RAM is {MEMORY_URL}")
     scheme = re.match(r"(\w+)://", path)
     if scheme and path != MEMORY_URL:
         raise InvalidInputError(f"{path!r}: stores are a file or {MEMORY_URL}; {scheme[1]}:// is not supported")
-    if not isinstance(path, str) or not path or "\x00" in path or not path.isprintable():
-        raise InvalidInputError(f"path={path!r}: pass a file name such as 'memory.db', or {MEMORY_URL}")
 
     from .storage.sqlite.store import SqliteStore
 
@@ -114,7 +116,8 @@ def open_room(engine: Engine, settings: Settings) -> Room:
         raise InvalidInputError("namespace=None: pass the collection's name")
     embedder = _embedder(settings.embedder)
     policy = engine.store.open_collection(namespace, settings.twins, embedder.identity if embedder else None)
-    writing = Writing(engine.commits, embedder, namespace)
+    owes = embedder is None and engine.store.identity(namespace) is not None
+    writing = Writing(engine.commits, embedder, namespace, owes=owes)
     room = Room(
         engine, namespace, settings.mode, policy, settings.text_limit, embedder.identity.dim if embedder else None,
         writing, AddHallway(writing), SearchHallway(engine.store, embedder),

@@ -188,7 +188,7 @@ def _relation(key: str, op: Any, value: Any, depth: int) -> Condition:
         return Not(_relation(key, NEGATIONS[op], value, depth))
     if op not in COMPARISONS:
         raise FilterError(f"unknown operator {op!r} for {key!r}: use one of {', '.join((*COMPARISONS, *NEGATIONS, '$not'))}")
-    if op == "$in" and (not isinstance(value, Sequence | frozenset | set) or isinstance(value, str)):
+    if op == "$in" and (not isinstance(value, Sequence | frozenset | set) or isinstance(value, str | bytes)):
         raise FilterError(f"$in of {key!r} takes a list")
     if op == "$exists" and not isinstance(value, bool):
         raise FilterError(f"$exists of {key!r} takes True or False")

@@ -69,7 +69,7 @@ class AgentMemory(Collection):
         matrix_budget: int = MATRIX_BUDGET,
     ) -> None:
         self._settings = Settings(
-            os.fspath(path), embedder, mode, namespace, durability, twins,
+            _path(path), embedder, mode, namespace, durability, twins,
             read_count(text_limit, "text_limit", 1, 10_000_000), read_count(matrix_budget, "matrix_budget", 0, 2**50),
         )  # fmt: skip
         self._engine: Engine = open_engine(self._settings)
@@ -130,3 +130,8 @@ class AgentMemory(Collection):
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.aclose()
+
+
+def _path(path: Any) -> Any:
+    """Return a path as text; what is none is left for the check of the settings to name."""
+    return os.fspath(path) if isinstance(path, os.PathLike) else path

@@ -215,6 +215,9 @@ class Store(Protocol):
             ConflictError: it has another twin policy.
         """
 
+    def identity(self, name: str) -> Identity | None:
+        """Return which embedder made a collection's vectors; None if none did yet."""
+
     def apply(self, changes: Sequence[Change]) -> list[Outcome]:
         """Make the changes in one transaction; a refused change leaves no trace and spares the others."""
 

@@ -74,6 +74,7 @@ class AddHallway:
     def update(self, update: Update) -> Write[Memory]:
         """Return the write that changes one memory; only a new text is embedded."""
         text, wanting = update.changes.get("text"), []
+        update.owed = text is not None and self.writing.owes
         if text is not None and self.writing.embedder is not None:
             speaker = next((m.name for m in self.writing.commits.store.find(update.selection, 1)), None)
             wanting = [(update, spoken(text, speaker))]
@@ -88,11 +89,10 @@ class AddHallway:
                 try:
                     slots.append(self._insert(episode_of(item, common), scope, common))
                 except InvalidInputError as error:
-                    named = type(error)(f"item {index}: {error}")
                     if on_error == "raise":
-                        raise named from None
-                    slots.append(named)
-            yield Chunk(slots, together=on_error == "raise")
+                        raise _named(index, error) from None
+                    slots.append(_named(index, error))
+            yield Chunk(part[0][0], slots, together=on_error == "raise")
 
     def _embed(self, chunk: "Chunk") -> None:
         chunk.write.wanting = self._wanting(chunk.inserts)
@@ -105,7 +105,8 @@ class AddHallway:
             e.id or new_id(), e.text, e.kind, e.metadata or {}, None if scope.user_id is SHARED else scope.user_id, agent, session,
             e.role, e.name, e.occurred_at or now, now, now, e.expires_at, e.importance,
         )  # fmt: skip
-        return Insert(memory, scope, {} if e.vector is None else {TEXT_FIELD: e.vector})
+        vectors = {} if e.vector is None else {TEXT_FIELD: e.vector}
+        return Insert(memory, scope, vectors, owed=self.writing.owes and not vectors)
 
     def _wanting(self, inserts: Sequence[Insert]) -> list[tuple[Any, str]]:
         """Return the memories whose vector is still to be made."""
@@ -116,11 +117,13 @@ class Chunk:
     """Consecutive items of a bulk load: those to store, and the errors of those that cannot be.
 
     Args:
+        first: Position of the first item in the load.
         slots: One per item, in order.
         together: Store all or none.
     """
 
-    def __init__(self, slots: list[Insert | AgentMemError], *, together: bool) -> None:
+    def __init__(self, first: int, slots: list[Insert | AgentMemError], *, together: bool) -> None:
+        self._first = first
         self.slots = slots
         self.inserts = [s for s in slots if isinstance(s, Insert)]
         changes: Sequence[Change] = [Together(self.inserts)] if together else self.inserts
@@ -129,7 +132,17 @@ class Chunk:
     def results(self) -> list[AddResult]:
         """Wait for the commit and return one result per item, in order."""
         outcomes = iter(self.write.result())
-        return [AddResult(status="nothing", error=s) if isinstance(s, AgentMemError) else _result([s], next(outcomes)) for s in self.slots]
+        return [self._result(position, slot, outcomes) for position, slot in enumerate(self.slots, self._first)]
+
+    def _result(self, position: int, slot: Insert | AgentMemError, outcomes: Iterator[Outcome]) -> AddResult:
+        if isinstance(slot, AgentMemError):
+            return AddResult(status="nothing", error=slot)
+        outcome = next(outcomes)
+        return _result([slot], _named(position, outcome) if isinstance(outcome, AgentMemError) else outcome)
+
+
+def _named(index: int, error: AgentMemError) -> AgentMemError:
+    return type(error)(f"item {index}: {error}")
 
 
 def _each(outcomes: Sequence[Outcome]) -> list[Outcome]:

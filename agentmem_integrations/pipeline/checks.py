@@ -131,7 +131,7 @@ def read_metadata(value: Any) -> dict[str, Any]:
         check_json(value, "metadata")
     except FilterError as e:
         raise InvalidInputError(str(e)) from None
-    return dict(value)
+    return {key: _plain(item) for key, item in value.items()}
 
 
 def read_kind(value: Any) -> str:
@@ -147,7 +147,9 @@ def read_kinds(value: Any) -> tuple[str, ...] | None:
     """Return the kinds a search is narrowed to, of one kind or a list of them."""
     if value is None:
         return None
-    kinds = (value,) if isinstance(value, str) else tuple(value)
+    kinds = (value,) if isinstance(value, str) else value
+    if not isinstance(kinds, Iterable):
+        raise InvalidInputError(f"kind={value!r}: pass a kind or a list of kinds")
     return tuple(read_kind(k) for k in kinds)
 
 
@@ -174,19 +176,23 @@ def read_vector(value: Any, dim: int | None) -> Vector:
         VectorError: not numbers, wrong length, zero, or not finite.
     """
     try:
-        vector = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise VectorError("the vector is not a list of numbers") from None
+        given = np.asarray(value)
+    except ValueError:
+        raise VectorError("the vector is not a flat list of numbers") from None
+    if given.dtype.kind not in "iuf":
+        raise VectorError("the vector is not a list of numbers")
+    vector = given.astype(np.float64)
     if vector.ndim != 1 or not len(vector):
         raise VectorError(f"the vector has the shape {vector.shape}: pass a flat list of numbers")
     if dim is None:
         raise VectorError("this collection has no embedder, so nobody knows its vectors: open it with the embedder that made them")
     if len(vector) != dim:
         raise VectorError(f"the vector has {len(vector)} numbers, this collection's have {dim}")
-    norm = float(np.linalg.norm(vector))
-    if not math.isfinite(norm) or norm == 0:
-        raise VectorError(f"the vector has the length {norm}: it must be finite and not zero")
-    return (vector / norm).astype(np.float32)
+    largest = float(np.abs(vector).max())
+    if not math.isfinite(largest) or largest == 0:
+        raise VectorError("the vector is zero or not finite: nothing can be compared with it")
+    vector /= largest  # first, so that squares of huge numbers do not overflow
+    return (vector / np.linalg.norm(vector)).astype(np.float32)
 
 
 def read_ids(value: Any) -> tuple[str, ...]:
@@ -195,6 +201,13 @@ def read_ids(value: Any) -> tuple[str, ...]:
     if not isinstance(ids, Iterable) or isinstance(ids, Mapping):
         raise InvalidInputError(f"id={value!r}: pass an id or a list of ids")
     return tuple(str(read_name(i if i is not None else "", "id")) for i in ids)
+
+
+def _plain(value: Any) -> Any:
+    """Return JSON made of dicts and lists alone, as it will be read back; a copy, which the caller cannot change later."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _date_or_datetime(text: str) -> date:

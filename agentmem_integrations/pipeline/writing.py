@@ -67,11 +67,13 @@ class Writing:
         commits: The store's writer.
         embedder: Makes the collection's vectors; None if callers bring their own.
         namespace: The collection.
+        owes: There is no embedder here, but the collection has one: whoever opens it with that makes the vectors.
     """
 
-    def __init__(self, commits: Commits, embedder: Embedder | None, namespace: str) -> None:
+    def __init__(self, commits: Commits, embedder: Embedder | None, namespace: str, *, owes: bool = False) -> None:
         self.commits = commits
         self.embedder = embedder
+        self.owes = owes
         self._namespace = namespace
         self._stage = Stage("agentmem-embed", self._embed, commits.stage.put)
         self._owing = embedder is not None and commits.store.count_debts(namespace) > 0

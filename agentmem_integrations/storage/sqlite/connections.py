@@ -22,9 +22,9 @@ from ...config import BUSY_TIMEOUT_S, MEMORY_URL, Durability
 from ...errors import ClosedError, NotADatabaseError, SchemaError, StorageError, StoreBusyError, StoreFullError
 from . import bm25
 from .checkpoints import Checkpointer
+from .schema import migrate, version
 from .statements import migrations
 
-APPLICATION_ID: Final = 0x61676D65  # "agme", in the file's header
 PAGE_SIZE: Final = 8_192  # seven 256-d vectors a page; 4,096 wastes a quarter of every page and loads slower
 WRITER_CACHE_KIB: Final = 65_536
 READER_CACHE_KIB: Final = 16_384
@@ -55,7 +55,9 @@ class Connections:
             _claim(Path(path))
         with reported(path):
             self._open_writer()
-            self._migrate()
+            if version(self._writer, path) < len(migrations()):
+                with self.write() as connection:
+                    migrate(connection, path)
 
     @contextmanager
     def write(self) -> Iterator[apsw.Connection]:
@@ -153,6 +155,7 @@ class Connections:
     def _open(self, cache_kib: int) -> apsw.Connection:
         connection = apsw.Connection(":memory:" if self.in_memory else self.path)
         connection.set_busy_handler(_patience())
+        version(connection, self.path)  # before anything below writes into the file
         connection.enable_load_extension(True)
         connection.load_extension(sqlite_vec.loadable_path())
         connection.enable_load_extension(False)
@@ -168,34 +171,8 @@ class Connections:
             f"journal_size_limit={WAL_LIMIT}",
         ):
             connection.execute(f"PRAGMA {pragma}").fetchall()
-        bm25.register(connection)  # reads the file, so only after what tells a file from a database
+        bm25.register(connection)
         return connection
-
-    def _migrate(self) -> None:
-        """Bring the file to the newest schema, in one transaction."""
-        scripts = migrations()
-        if self._version() == len(scripts):
-            return
-        with self.write() as connection:
-            for number in range(self._version(), len(scripts)):  # read again: another process may have been first
-                connection.execute(scripts[number]).fetchall()
-            connection.execute(f"PRAGMA application_id={APPLICATION_ID}").fetchall()
-            connection.execute(f"PRAGMA user_version={len(scripts)}").fetchall()
-
-    def _version(self) -> int:
-        """Return the file's schema number, 0 for a new file.
-
-        Raises:
-            NotADatabaseError: an SQLite file of another program.
-            SchemaError: a newer schema.
-        """
-        application, version = (int(str(self._writer.pragma(p))) for p in ("application_id", "user_version"))
-        ((tables,),) = self._writer.execute("SELECT count(*) FROM sqlite_schema").fetchall()
-        if application != APPLICATION_ID and tables:
-            raise NotADatabaseError(f"{self.path} is an SQLite file of another program: choose another path")
-        if version > (newest := len(migrations())):
-            raise SchemaError(f"{self.path} has schema {version}, this version knows {newest}: upgrade agentmem-integrations")
-        return version
 
 
 @contextmanager
@@ -217,10 +194,10 @@ def reported(path: str) -> Iterator[None]:
 
 def _claim(path: Path) -> None:
     """Create the file, readable by its owner alone, or check that the path can be one."""
-    if path.is_dir():
-        raise NotADatabaseError(f"{path} is a directory: name a file in it, such as {path / 'memory.db'}")
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except IsADirectoryError as e:
+        raise NotADatabaseError(f"{path} is a directory: name a file in it, such as {path / 'memory.db'}") from e
     except FileNotFoundError as e:
         raise StoreFullError(f"the folder {path.parent} does not exist: create it first") from e
     except OSError as e:

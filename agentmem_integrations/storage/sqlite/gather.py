@@ -1,5 +1,6 @@
 """Candidates for a search: the best of the vectors and the best of the words, in one snapshot."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import apsw
@@ -7,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...ports import Ask, Candidates
-from .bm25 import SMALL_FILE
+from .bm25 import SMALL_SCOPE, ranked
 from .nearest import MatrixCache, Version
 from .rows import micros, owner
-from .statements import query
+from .statements import Row, query
 from .where import chosen, narrowed, visible
 from .words import match_expression
 
@@ -64,20 +65,23 @@ class Gatherer:
         if expression is None:
             return {}
         keep = None if allowed is None else set(allowed.tolist())
-        ((small,),) = query(self.connection, "is_small_file", (SMALL_FILE,))
-        ranking = "match_words_of_small_file" if small else "match_words"
-        wanted, found = self.ask.limit, {}
+        ((size,),) = query(self.connection, "count_scope", (scope, SMALL_SCOPE + 1))
+        if size <= SMALL_SCOPE:
+            return self._shown(scope, ranked(query(self.connection, "count_words", (expression,)), size), keep)
         # Ranking inside FTS5 and checking afterwards is far cheaper than a join on every match; where the check takes
         # hits away, more are asked for, so that no memory that belongs here is missed
+        reach = self.ask.limit if keep is None else 4 * self.ask.limit
         while True:
-            reach = wanted if keep is None else max(wanted, 4 * self.ask.limit)
-            rows = query(self.connection, ranking, (expression, reach))
-            keys = [key for key, _ in rows if keep is None or key in keep]
-            shown = self._visible(scope, keys)
-            found = {key: score for key, score in rows if key in shown}
+            rows = query(self.connection, "match_words", (expression, reach))
+            found = self._shown(scope, rows, keep)
             if len(found) >= self.ask.limit or len(rows) < reach:
-                return dict(list(found.items())[: self.ask.limit])
-            wanted = 4 * reach
+                return found
+            reach *= 4
+
+    def _shown(self, scope: int, rows: Sequence[Row], keep: set[int] | None) -> Scores:
+        """Return the best of the ranked rows that are visible and among `keep`."""
+        shown = self._visible(scope, [key for key, _ in rows if keep is None or key in keep])
+        return dict([(key, score) for key, score in rows if key in shown][: self.ask.limit])
 
     def _visible(self, scope: int, keys: list[int]) -> set[int]:
         """Return which of these memories are of the scope, live and valid."""

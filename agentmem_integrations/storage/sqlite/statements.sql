@@ -54,7 +54,7 @@ SELECT no FROM memories WHERE id = ? AND scope = ?
 -- name: insert_vectors
 -- All at once: [[memory, scope, field, offset, bytes], ...] and the vectors end to end. A statement for each row would give
 -- the interpreter away, and take it back, at each row.
-INSERT INTO vectors (memory, scope, field, vector)
+INSERT OR REPLACE INTO vectors (memory, scope, field, vector)
 SELECT value ->> 0, value ->> 1, value ->> 2, substr(?2, (value ->> 3) + 1, value ->> 4) FROM json_each(?1)
 
 -- name: erase_vectors
@@ -149,11 +149,11 @@ WHERE v.scope = ? AND v.field = ? AND {where} ORDER BY 2 DESC, 1 LIMIT ?
 SELECT rowid, -bm25(memories_fts, 0.0, 1.0, 1.0) AS score FROM memories_fts WHERE memories_fts MATCH ?
 ORDER BY score DESC, rowid LIMIT ?
 
--- name: match_words_of_small_file
-SELECT rowid, smooth_bm25(memories_fts) AS score FROM memories_fts WHERE memories_fts MATCH ? ORDER BY score DESC, rowid LIMIT ?
+-- name: count_words
+SELECT rowid, word_counts(memories_fts) FROM memories_fts WHERE memories_fts MATCH ?
 
--- name: is_small_file
-SELECT coalesce(max(no), 0) <= ? FROM memories
+-- name: count_scope
+SELECT count(*) FROM (SELECT 1 FROM memories WHERE scope = ? LIMIT ?)
 
 -- name: count_memories
 SELECT count(*) FILTER (WHERE m.deleted_at IS NULL AND (m.expires_at IS NULL OR m.expires_at > ?)), count(*) FILTER (WHERE m.deleted_at IS NOT NULL),

@@ -50,6 +50,11 @@ class SqliteStore:
                 found = self._catalog.open(connection, name, twins, identity, _now())
         return found.twins
 
+    def identity(self, name: str) -> Identity | None:
+        """Return which embedder made a collection's vectors."""
+        with self._connections.read() as connection:
+            return self._catalog.collection(connection, name).identity
+
     def apply(self, changes: Sequence[Change]) -> list[Outcome]:
         """Make the changes in one transaction."""
         refused: dict[int, AgentMemError] = {}

@@ -90,8 +90,12 @@ def condition(tree: Condition) -> Sql:
 
 
 def _joined(word: str, conditions: Sequence[Condition]) -> Sql:
-    compiled = [condition(c) for c in conditions]
-    return f"({word.join(sql for sql, _ in compiled)})", [v for _, values in compiled for v in values]
+    """Join by halves: SQLite parses a long chain as a tree as deep as it is long, and stops at 1,000."""
+    if len(conditions) == 1:
+        return condition(conditions[0])
+    half = len(conditions) // 2
+    left, right = _joined(word, conditions[:half]), _joined(word, conditions[half:])
+    return f"({left[0]}{word}{right[0]})", left[1] + right[1]
 
 
 def _test(op: str, value: Any) -> Sql:

@@ -1,6 +1,7 @@
 """What the text index sees, and how a question is put to it."""
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
@@ -11,7 +12,7 @@ MAX_WORDS: Final = 64  # of one question; a longer one is a document, and its fi
 
 # Scripts written without spaces between words (and Hangul, whose words carry endings): Thai to Myanmar, Khmer, kana, Han.
 _UNSPACED: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]+")
-_WORD: Final = re.compile(r"\w+")
+_WORD: Final = re.compile(r"[\w\u0300-\u036f]+")  # with combining accents, as the tokenizer has it
 _MONTHS: Final = "January February March April May June July August September October November December".split()
 
 # Words that say how a question is built, not what it is about.
@@ -50,7 +51,7 @@ def match_expression(question: str, scope: int) -> str | None:
     Every word is quoted: what a user types is never query syntax.
     """
     words = list(dict.fromkeys(_question_words(question)))
-    telling = [w for w in words if w not in STOP_WORDS] or words
+    telling = [w for w in words if w.lower() not in STOP_WORDS] or words
     if not telling:
         return None
     alternatives = " OR ".join(f'"{word}"' for word in telling[:MAX_WORDS])
@@ -58,7 +59,7 @@ def match_expression(question: str, scope: int) -> str | None:
 
 
 def _question_words(question: str) -> Iterator[str]:
-    for word in _WORD.findall(question.lower()):
+    for word in _WORD.findall(unicodedata.normalize("NFC", question)):
         if word.isascii() or not _UNSPACED.search(word):
             yield word
             continue

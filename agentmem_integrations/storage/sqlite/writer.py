@@ -90,7 +90,7 @@ class Transaction:
         if isinstance(change, Insert):
             return [self._insert(change)]
         if isinstance(change, Together):
-            return [self._insert(insert) for insert in change.inserts]
+            return self._insert_together(change.inserts)
         self._write_derived()  # the others must see what was inserted before them
         match change:
             case Update():
@@ -109,6 +109,15 @@ class Transaction:
 
     # Insert
 
+    def _insert_together(self, inserts: Sequence[Insert]) -> list[Event]:
+        events = []
+        for index, insert in enumerate(inserts):
+            try:
+                events.append(self._insert(insert))
+            except ConflictError as error:
+                raise ConflictError(f"item {index}: {error}") from None
+        return events
+
     def _insert(self, change: Insert) -> Event:
         collection = self._catalog.collection(self._connection, change.scope.namespace)
         memory, scope = change.memory, self._scope(change.scope)
@@ -124,12 +133,9 @@ class Transaction:
     def _clash(self, change: Insert, row: Row, scope: int, twin: bytes | None) -> Event:
         """The id or the utterance is already there: find out which, and answer without losing either."""
         self._write_derived()
-        twin_no = self._run(self._sql["find_twin"], (scope, twin)).get if twin else None
-        if twin_no is not None:
-            stored = self._row(twin_no)
-            if stored[_EXPIRES] is not None and stored[_EXPIRES] <= self._at:  # invisible already: this sweeps it
-                self._bury(twin_no, stored)
-                return self._insert(change)
+        buried, twin_no = self._twin(scope, twin)
+        if buried:
+            return self._insert(change)
         id_no = self._run(self._sql["find_id"], (change.memory.id, scope)).get
         if twin_no is not None and id_no is None:
             return Event("NONE", memory_of(self._row(twin_no)), at=self._now)
@@ -137,6 +143,17 @@ class Transaction:
             other = self._row(twin_no)[1]
             raise ConflictError(f"id {change.memory.id!r} cannot take this text: memory {other!r} says it already")
         return self._replace(id_no, change, row)
+
+    def _twin(self, scope: int, twin: bytes | None) -> tuple[bool, int | None]:
+        """Return whether an expired twin was buried to make way, and the number of a living one."""
+        no = self._run(self._sql["find_twin"], (scope, twin)).get if twin else None
+        if no is None:
+            return False, None
+        stored = self._row(no)
+        if stored[_EXPIRES] is None or stored[_EXPIRES] > self._at:
+            return False, no
+        self._bury(no, stored)
+        return True, None
 
     def _replace(self, no: int, change: Insert, row: Row) -> Event:
         """The caller's id is taken: the new words replace the old, or revive what was deleted."""
@@ -159,10 +176,10 @@ class Transaction:
         collection = self._catalog.collection(self._connection, change.selection.namespace)
         merged = collection.twins == "merge" and stored[-2] != "path" and new.superseded_by is None
         twin = fingerprint(new) if merged else None
-        other = self._run(self._sql["find_twin"], (scope, twin)).get if twin else None
+        _, other = self._twin(scope, twin)
         if other not in (None, no):
             raise ConflictError(f"memory {old.id!r} cannot take this text: memory {self._row(other)[1]!r} says it already")
-        vectors = change.vectors if change.vectors or change.owed else None
+        vectors = change.vectors if change.vectors or new.text != old.text else None
         self._rewrite(no, stored, new, scope, twin, vectors, change.owed)
         return self._record("UPDATE", no, scope, new, old.text)
 
@@ -232,7 +249,6 @@ class Transaction:
         self._run(self._sql["end_job"], (change.job,))
         if row is None or row[1] != change.text:  # deleted or rewritten meanwhile: that change saw to its own vector
             return 0
-        self._run(self._sql["erase_vectors"], (row[0], change.memory))
         self._vectors += [(change.memory, row[0], field, vector) for field, vector in change.vectors.items()]
         self._run(self._sql["renew_scope"], (row[0],))  # no line of history tells readers that cache the scope
         return 1

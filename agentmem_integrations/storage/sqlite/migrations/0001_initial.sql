@@ -27,7 +27,7 @@ CREATE TABLE scopes (
 ) STRICT;
 
 CREATE TABLE memories (
-    no INTEGER PRIMARY KEY, -- grows in insertion order, across processes
+    no INTEGER PRIMARY KEY AUTOINCREMENT,   -- grows in insertion order, across processes; never means another memory
     id TEXT NOT NULL,       -- an item's key
     scope INTEGER NOT NULL REFERENCES scopes (no),
     kind TEXT NOT NULL,

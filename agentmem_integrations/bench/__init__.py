@@ -1,0 +1,58 @@
+"""`agentmem bench`: measures this library on the machine at hand. Every figure in docs/benchmarks.md comes from here."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+BENCHMARKS = ("fast", "batch", "search", "storage")
+
+_DESCRIPTION = """\
+Measure this library on this machine. Without a name, all benchmarks run one after the other:
+
+  fast     single adds per second, by one and by many callers
+  batch    add_batch against single adds
+  search   time of one search, by size of the scope and among many users
+  storage  size of the file, time to import and start, memory used
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run benchmarks and print their tables.
+
+    Args:
+        argv: Arguments behind `agentmem bench`; None for those of the process.
+
+    Returns:
+        The exit status: 0, or 1 if a file cannot be read or written.
+
+    Raises:
+        SystemExit: the arguments make no sense (status 2), or help was asked for.
+    """
+    command = list(sys.argv[1:] if argv is None else argv)
+    parser = _parser()
+    args = parser.parse_intermixed_args(command)
+    if unknown := [name for name in args.names if name not in BENCHMARKS]:
+        parser.error(f"unknown benchmark {unknown[0]!r}: choose from {', '.join(BENCHMARKS)}")
+    from .command import run  # loads numpy and the library; `--help` and a typing error need neither
+
+    try:
+        run(
+            list(dict.fromkeys(args.names)) or BENCHMARKS, command, json_to=args.json, quick=args.quick, seed=args.seed,
+            durability=args.durability, folder=args.dir, texts_from=args.texts,
+        )  # fmt: skip
+    except (OSError, ValueError) as e:
+        print(f"agentmem bench: {e}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("agentmem bench", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="benchmarks to run: " + ", ".join(BENCHMARKS))
+    parser.add_argument("--json", metavar="FILE", help="write all figures there as JSON; - for stdout (the tables then go to stderr)")
+    parser.add_argument("--quick", action="store_true", help="small sizes: shows that it works, measures little")
+    parser.add_argument("--seed", type=int, default=20_261, metavar="N", help="of all random choices (default: %(default)s)")
+    parser.add_argument("--durability", choices=("full", "normal"), default="full", help="of the files (default: %(default)s)")
+    parser.add_argument("--dir", metavar="FOLDER", help="make the files there (default: the system's temporary folder)")
+    parser.add_argument("--texts", metavar="FILE", help="store this file's lines instead of made-up talk")
+    return parser

@@ -1,0 +1,68 @@
+"""The run itself: measure what was asked for, print each table as it is ready, write the JSON at the end."""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final, TextIO
+
+from ..config import Durability
+from . import batch, fast, search, storage
+from .figures import Figure
+from .plan import QUICK, Plan, Sizes
+from .report import facts, heading, results, table
+from .texts import Conversation, Lines
+
+MEASURES: Final[dict[str, Callable[[Plan], list[Figure]]]] = {
+    "fast": fast.measure,
+    "batch": batch.measure,
+    "search": search.measure,
+    "storage": storage.measure,
+}
+
+
+def run(
+    names: Sequence[str],
+    command: Sequence[str],
+    *,
+    json_to: str | None,
+    quick: bool,
+    seed: int,
+    durability: Durability,
+    folder: str | None,
+    texts_from: str | None,
+) -> None:
+    """Run benchmarks and report.
+
+    Args:
+        names: Keys of `MEASURES`.
+        command: The arguments as given, for the report.
+        json_to: A file for the JSON, or `-` for stdout; the table then goes to stderr.
+        quick: Small sizes.
+        seed: Of texts, questions and users drawn.
+        durability: Of the files.
+        folder: Where a folder for the files is made; None for the system's own place.
+        texts_from: A file of texts, one per line; None to make them up.
+
+    Raises:
+        OSError: a file or folder cannot be read or written.
+        ValueError: the file of texts is empty or not UTF-8.
+    """
+    tables: TextIO = sys.stderr if json_to == "-" else sys.stdout
+    texts = Conversation(seed) if texts_from is None else Lines(Path(texts_from))
+    if json_to not in (None, "-"):
+        Path(str(json_to)).touch()  # better to fail now than in six minutes
+    with TemporaryDirectory(prefix="agentmem-bench-", dir=folder) as name:
+        plan = Plan(QUICK if quick else Sizes(), seed, durability, Path(name), texts)
+        known = facts(plan, command)
+        print(heading(plan, known), file=tables, flush=True)
+        measured: dict[str, list[Figure]] = {}
+        for benchmark in names:
+            measured[benchmark] = MEASURES[benchmark](plan)
+            print(table(benchmark, measured[benchmark]), file=tables, flush=True)
+    document = json.dumps(known | {"results": results(measured)}, indent=2, ensure_ascii=False) + "\n"
+    if json_to == "-":
+        print(document, end="")
+    elif json_to is not None:
+        Path(json_to).write_text(document, encoding="utf-8")
