@@ -159,7 +159,7 @@ class Transaction:
         """The caller's id is taken: the new words replace the old, or revive what was deleted."""
         stored = self._row(no)
         old, revived = memory_of(stored), stored[_DELETED] is not None or (stored[_EXPIRES] or self._at + 1) <= self._at
-        new = replace(change.memory, created_at=self._now if revived else old.created_at)
+        new = change.memory if revived else replace(change.memory, created_at=old.created_at)
         if change.memory.occurred_at == change.memory.created_at and not revived:
             new.occurred_at = old.occurred_at
         if not revived and not change.vectors and all(getattr(old, name) == getattr(new, name) for name in _SAME):
