@@ -13,9 +13,10 @@ test: $(READY)  ## Run the tests
 	@$(BIN)/python -m pytest -n 2
 
 check: $(READY)  ## Types, lint, layers
-	@$(BIN)/ruff check .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-cache | tail -n 4
 
 bench: $(READY)  ## Measure this machine
 	@$(BIN)/agentmem bench fast batch search storage

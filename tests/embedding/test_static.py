@@ -71,13 +71,15 @@ def test_the_whole_folder_stays_within_ten_megabytes() -> None:
 def test_table_scales_and_tokenizer_fit_together(tokenizer: Tokenizer) -> None:
     table, scales = np.load(TABLE_DIR / "table.npy"), np.load(TABLE_DIR / "scales.npy")
     assert (table.dtype, scales.dtype) == (np.int8, np.float32)
-    assert table.shape == (tokenizer.get_vocab_size(), StaticEmbedder.dim) and scales.shape == table.shape[:1]
+    assert table.shape == (tokenizer.get_vocab_size(), StaticEmbedder.dim)
+    assert scales.shape == table.shape[:1]
     assert set(tokenizer.get_vocab().values()) == set(range(len(table)))
 
 
 def test_tokenizer_neither_cuts_nor_pads() -> None:
     settings = json.loads((TABLE_DIR / "tokenizer.json").read_text(encoding="utf-8"))
-    assert settings["truncation"] is None and settings["padding"] is None
+    assert settings["truncation"] is None
+    assert settings["padding"] is None
 
 
 def test_name_and_dimension_identify_the_table(embedder: StaticEmbedder) -> None:
@@ -91,9 +93,7 @@ def test_vectors_agree_with_the_float32_table(embedder: StaticEmbedder) -> None:
 
 
 @given(st.lists(texts, max_size=8), st.data())
-def test_same_text_gives_the_same_vector_whatever_the_batch(
-    embedder: StaticEmbedder, batch: list[str], data: st.DataObject
-) -> None:
+def test_same_text_gives_the_same_vector_whatever_the_batch(embedder: StaticEmbedder, batch: list[str], data: st.DataObject) -> None:
     together = embedder.embed_documents(batch)
     shuffled = data.draw(st.permutations(range(len(batch))))
     assert np.array_equal(embedder.embed_documents([batch[i] for i in shuffled]), together[shuffled])
@@ -116,17 +116,13 @@ def test_every_text_gets_a_finite_vector_of_unit_length(embedder: StaticEmbedder
 
 
 @given(texts)
-def test_pieces_get_the_ids_that_the_tokenizer_gives_the_whole_text(
-    embedder: StaticEmbedder, tokenizer: Tokenizer, text: str
-) -> None:
+def test_pieces_get_the_ids_that_the_tokenizer_gives_the_whole_text(embedder: StaticEmbedder, tokenizer: Tokenizer, text: str) -> None:
     ids = list(chain.from_iterable(embedder._ids[piece] for piece in static._pieces(text)))
     assert ids == tokenizer.encode(text, add_special_tokens=False).ids
 
 
 @pytest.mark.parametrize("text", UNKNOWN_TEXTS, ids=ascii)
-def test_text_without_known_tokens_gets_the_unknown_tokens_vector(
-    embedder: StaticEmbedder, tokenizer: Tokenizer, text: str
-) -> None:
+def test_text_without_known_tokens_gets_the_unknown_tokens_vector(embedder: StaticEmbedder, tokenizer: Tokenizer, text: str) -> None:
     row = np.load(TABLE_DIR / "table.npy")[tokenizer.token_to_id("[UNK]")].astype(np.float64)
     np.testing.assert_allclose(embedder.embed_query(text), row / np.linalg.norm(row), atol=1e-6)
 
@@ -167,9 +163,7 @@ def test_the_end_of_a_very_long_text_counts(embedder: StaticEmbedder) -> None:
         ("How do I bake a cake?", "flour, sugar, eggs and butter", "the database ran out of space"),
     ],
 )
-def test_related_sentences_are_closer_than_unrelated_ones(
-    embedder: StaticEmbedder, text: str, related: str, unrelated: str
-) -> None:
+def test_related_sentences_are_closer_than_unrelated_ones(embedder: StaticEmbedder, text: str, related: str, unrelated: str) -> None:
     query = embedder.embed_query(text)
     near, far = embedder.embed_documents([related, unrelated]) @ query
     assert near > far + 0.1
