@@ -16,7 +16,7 @@ check: $(READY)  ## Types, lint, layers
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-cache | tail -n 4
+	@$(BIN)/lint-imports --no-cache
 
 bench: $(READY)  ## Measure this machine
 	@$(BIN)/agentmem bench fast batch search storage

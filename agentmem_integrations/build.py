@@ -2,7 +2,6 @@
 
 import os
 import re
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, get_args
@@ -27,17 +26,15 @@ class Engine:
     path: str
     closed: bool = False
     rooms: list["Room"] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
     _executor: ThreadPoolExecutor | None = None
     _pid: int = 0
 
     @property
     def executor(self) -> ThreadPoolExecutor:
         """Threads for awaited reads, made when first needed and anew in a forked child."""
-        with self.lock:
-            if self._executor is None or self._pid != os.getpid():
-                self._executor, self._pid = ThreadPoolExecutor(READERS, thread_name_prefix="agentmem-read"), os.getpid()
-            return self._executor
+        if self._executor is None or self._pid != os.getpid():
+            self._executor, self._pid = ThreadPoolExecutor(READERS, thread_name_prefix="agentmem-read"), os.getpid()
+        return self._executor
 
     def open_rooms(self) -> list["Room"]:
         """Return the collections that were opened so far."""
@@ -50,10 +47,9 @@ class Engine:
 
     def close(self) -> None:
         """Finish what is queued and let go of the file."""
-        with self.lock:
-            if self.closed:
-                return
-            self.closed = True
+        if self.closed:
+            return
+        self.closed = True
         for room in self.rooms:
             room.writing.close()
         self.commits.stage.close()

@@ -1,6 +1,5 @@
 """The bundled embedder, loaded when the first text comes: opening a file to list it should not read a table of 8 MB."""
 
-import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,6 @@ class BundledEmbedder:
         self.identity = Identity(StaticEmbedder.name, StaticEmbedder.revision, StaticEmbedder.dim)
         self._make = StaticEmbedder
         self._loaded: StaticEmbedder | None = None
-        self._lock = threading.Lock()
 
     def embed_documents(self, texts: Sequence[str]) -> Matrix:
         """Return one unit vector per text, shape (n, 256)."""
@@ -34,10 +32,9 @@ class BundledEmbedder:
         return (self._loaded or self._load()).embed_query(text)
 
     def _load(self) -> "StaticEmbedder":
-        with self._lock:
-            if self._loaded is None:
-                try:
-                    self._loaded = self._make()
-                except OSError as e:
-                    raise EmbeddingError(f"the bundled table cannot be read ({e}): reinstall agentmem-integrations") from e
-            return self._loaded
+        # No lock: two threads that come first at once load the same table twice, and a forked child never finds one held
+        try:
+            self._loaded = self._make()
+        except OSError as e:
+            raise EmbeddingError(f"the bundled table cannot be read ({e}): reinstall agentmem-integrations") from e
+        return self._loaded

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Generic, TypeVar
 
-from ..errors import AgentMemError, StorageError
+from ..errors import AgentMemError, ClosedError, StorageError
 from ..ports import Change, Insert, Outcome, Update
 
 T = TypeVar("T")
@@ -120,13 +120,17 @@ class Stage:
             self._start_thread()
         if not self._wake.is_set():
             self._wake.set()
+        if self._ended:
+            self._refuse_rest()
 
     def close(self) -> None:
-        """End the thread once the queue is empty."""
+        """End the thread once the queue is empty; whoever comes later is refused."""
         self._closing = True
         self._wake.set()
         thread = self._thread
-        if thread is not None and thread is not threading.current_thread() and self._pid == os.getpid():
+        if thread is None or self._pid != os.getpid():
+            self._ended = True
+        elif thread is not threading.current_thread():
             thread.join()
 
     def _start_anew(self) -> None:
@@ -137,7 +141,7 @@ class Stage:
         self._starting = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
-        self._closing = False
+        self._closing = self._ended = False
         self._crowd = 1
 
     def _start_thread(self) -> None:
@@ -159,7 +163,13 @@ class Stage:
 
     def _taken(self, most: int) -> list[Write[Any]]:
         """Take what waits out of the queue."""
-        return [self._queue.popleft() for _ in range(min(len(self._queue), most))]
+        taken: list[Write[Any]] = []
+        try:
+            while len(taken) < most:
+                taken.append(self._queue.popleft())
+        except IndexError:  # nothing left
+            pass
+        return taken
 
     def _work_or_fail(self, batch: list[Write[Any]], mine: Write[Any] | None = None) -> None:
         """Work off a batch and pass it on, all but the write whose caller is here and passes it on himself."""
@@ -180,8 +190,14 @@ class Stage:
             while self._queue:
                 with self._busy:
                     self._work_or_fail(self._taken(MAX_BATCH))
-            if self._closing and not self._queue:
+            if self._closing:
+                # In this order: what is queued before `_ended` is seen here, what comes later sees `_ended`
+                self._ended = True
+                self._refuse_rest()
                 return
+
+    def _refuse_rest(self) -> None:
+        fail(self._taken(len(self._queue)), ClosedError("this memory was closed before the call's turn came: open it again"))
 
 
 def fail(writes: Sequence[Write[Any]], error: BaseException) -> None:

@@ -5,16 +5,18 @@ stage first, all others go straight to the commit stage.
 """
 
 import asyncio
+import logging
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from ..errors import AgentMemError, EmbeddingError, StorageError
+from ..errors import AgentMemError, ClosedError, EmbeddingError, StorageError
 from ..ports import TEXT_FIELD, Change, Defer, Embedder, Fill, Outcome, Store, Sweep, Vector
 from .stages import Stage, Write, fail, settle
 
 T = TypeVar("T")
+log = logging.getLogger("agentmem.pipeline")
 
 AT_ONCE_CHARS: Final = 2_000  # well under a millisecond for an immediate embedder: no event loop notices
 DEBTS_AT_ONCE: Final = 256
@@ -157,8 +159,13 @@ class Writing:
             return [e] if len(texts) == 1 else [v for text in texts for v in self._vectors([text])]
 
     def _settle_debts(self) -> None:
-        while self.fill_debts():
-            continue
+        try:
+            while self.fill_debts():
+                continue
+        except ClosedError:  # the debts are in the file, for whoever opens it next
+            return
+        except AgentMemError as error:  # a thread's edge: nobody is there to be told but the log
+            log.warning("owed vectors of %s wait: %s", self._namespace, type(error).__name__)
 
     def fill_debts(self, *, due_only: bool = True) -> int:
         """Embed what is owed; return how many vectors were filled in."""

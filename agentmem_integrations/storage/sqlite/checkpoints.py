@@ -7,6 +7,7 @@ commits, and all of their worst latencies.
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Final
 
 import apsw
@@ -22,10 +23,12 @@ class Checkpointer:
 
     Args:
         connect: Opens a connection of the thread's own.
+        inside: Entered whenever the thread calls SQLite.
     """
 
-    def __init__(self, connect: Callable[[], apsw.Connection]) -> None:
+    def __init__(self, connect: Callable[[], apsw.Connection], inside: Callable[[], AbstractContextManager[None]]) -> None:
         self._connect = connect
+        self._inside = inside
         self._due = threading.Event()
         self._closing = False
         self._copied = 0  # pages of the log that were in the file after the last checkpoint
@@ -55,14 +58,15 @@ class Checkpointer:
         return apsw.SQLITE_OK
 
     def _run(self) -> None:
-        connection = self._connect()
-        try:
-            while not self._closing:
-                self._due.wait()
-                if not self._closing:
+        with self._inside():
+            connection = self._connect()
+        while not self._closing:
+            self._due.wait()
+            if not self._closing:
+                with self._inside():
                     self._copied = _checkpoint(connection) or self._copied
-                self._due.clear()
-        finally:
+            self._due.clear()
+        with self._inside():
             connection.close()
 
 

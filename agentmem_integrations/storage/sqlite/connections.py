@@ -10,7 +10,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,7 @@ from ...config import BUSY_TIMEOUT_S, MEMORY_URL, Durability
 from ...errors import ClosedError, NotADatabaseError, SchemaError, StorageError, StoreBusyError, StoreFullError
 from . import bm25
 from .checkpoints import Checkpointer
+from .forks import Gate
 from .schema import migrate, version
 from .statements import migrations
 
@@ -37,34 +38,34 @@ class Connections:
     Args:
         path: The file, or `memory://`.
         durability: `full` syncs every commit, `normal` only checkpoints.
+        in_child: Called first thing in a forked child.
 
     Raises:
         StorageError: the path cannot be a memory file (see the subclasses).
     """
 
-    def __init__(self, path: str, durability: Durability = "full") -> None:
+    def __init__(self, path: str, durability: Durability = "full", in_child: Callable[[], None] = lambda: None) -> None:
         self.path = path
         self.in_memory = path == MEMORY_URL
+        self._file = ":memory:" if self.in_memory else str(Path(path).absolute())  # the program may change its folder
         self._durability = durability
-        self._lock = threading.RLock()
-        self._forking = threading.Lock()
-        self._pool: deque[apsw.Connection] = deque()
-        self._pid = os.getpid()
+        self._in_child = in_child
+        self._inherited: list[apsw.Connection] = []
         self._closed = False
+        self._renew()
+        self._gate = Gate(self._forked)
         if not self.in_memory:
             _claim(Path(path))
         with reported(path):
-            self._open_writer()
-            if version(self._writer, path) < len(migrations()):
+            if version(self._open_writer(), path) < len(migrations()):
                 with self.write() as connection:
                     migrate(connection, path)
 
     @contextmanager
     def write(self) -> Iterator[apsw.Connection]:
         """Hold the writer inside a transaction: committed on a clean exit, rolled back on any exception."""
-        self._check_usable()  # before the lock: in a forked child it may be held by a thread that is not there
-        with self._lock, reported(self.path):
-            connection = self._writer
+        with self._gate.inside(), self._lock, reported(self.path):
+            connection = self._usable_writer()
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -77,16 +78,12 @@ class Connections:
     @contextmanager
     def read(self) -> Iterator[apsw.Connection]:
         """Hold a reader on one snapshot of the file."""
-        self._check_usable()
         if self.in_memory:
-            with self._lock, reported(self.path):
-                yield self._writer
+            with self._gate.inside(), self._lock, reported(self.path):
+                yield self._usable_writer()
             return
-        with reported(self.path):
-            try:
-                connection = self._pool.pop()
-            except IndexError:
-                connection = self._open(READER_CACHE_KIB)
+        with self._gate.inside(), reported(self.path):
+            connection = self._take()
             try:
                 connection.execute("BEGIN")
                 try:
@@ -100,9 +97,8 @@ class Connections:
         """Move the log into the file and cut it to nothing; False if a reader is in the way."""
         if self.in_memory:
             return True
-        self._check_usable()
-        with self._lock, reported(self.path):
-            (answer,) = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        with self._gate.inside(), self._lock, reported(self.path):
+            (answer,) = self._usable_writer().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             return not answer[0]
 
     def close(self) -> None:
@@ -111,49 +107,60 @@ class Connections:
             if self._closed:
                 return
             self._closed = True
-            self._checkpointer.close()
+        self._checkpointer.close()
+        with self._gate.inside(), self._lock:
             while self._pool:
                 self._pool.pop().close()
-            self._writer.close()
+            if self._writer is not None:
+                self._writer.close()
+
+    def _take(self) -> apsw.Connection:
+        self._check_open()
+        try:
+            return self._pool.pop()
+        except IndexError:
+            return self._open(READER_CACHE_KIB)
 
     def _hand_back(self, connection: apsw.Connection) -> None:
-        if self._closed or os.getpid() != self._pid:
+        if self._closed:
             connection.close()
         else:
             self._pool.append(connection)
 
-    def _check_usable(self) -> None:
+    def _check_open(self) -> None:
         if self._closed:
             raise ClosedError(f"this memory ({self.path}) is closed: open it again with AgentMemory({self.path!r})")
-        if os.getpid() != self._pid:
-            self._reopen_after_fork()
-
-    def _reopen_after_fork(self) -> None:
-        """Give a forked child connections of its own: SQLite's must not cross a fork.
-
-        The parent's connections are kept referenced and untouched; closing them here would drop the parent's file locks.
-        """
-        if self.in_memory:
+        if self._writer is None and self.in_memory:
             raise StorageError("a memory:// store cannot be used in a forked child: open one there, or use a file")
-        with self._forking:
-            if os.getpid() != self._pid:
-                self._take_over()
 
-    def _take_over(self) -> None:
+    def _usable_writer(self) -> apsw.Connection:
+        """Return the writer, opened anew in a forked child; the caller holds the lock."""
+        self._check_open()
+        return self._writer or self._open_writer()
+
+    def _forked(self) -> None:
+        """Take nothing of the parent's into a forked child: SQLite's connections must not cross.
+
+        They stay referenced and untouched: closing them here would drop the parent's file locks.
+        """
+        self._inherited += [c for c in (self._writer, *self._pool) if c is not None]
+        self._renew()
+        self._in_child()
+
+    def _renew(self) -> None:
         self._lock = threading.RLock()
-        self._inherited = (self._writer, *self._pool)
-        self._pool = deque()
-        self._open_writer()
-        self._pid = os.getpid()
+        self._pool: deque[apsw.Connection] = deque()
+        self._writer: apsw.Connection | None = None
+        self._checkpointer = Checkpointer(lambda: self._open(READER_CACHE_KIB), lambda: self._gate.inside())
 
-    def _open_writer(self) -> None:
+    def _open_writer(self) -> apsw.Connection:
         self._writer = self._open(WRITER_CACHE_KIB)
-        self._checkpointer = Checkpointer(lambda: self._open(READER_CACHE_KIB))
         if not self.in_memory:
             self._checkpointer.watch(self._writer)
+        return self._writer
 
     def _open(self, cache_kib: int) -> apsw.Connection:
-        connection = apsw.Connection(":memory:" if self.in_memory else self.path)
+        connection = apsw.Connection(self._file)
         connection.set_busy_handler(_patience())
         version(connection, self.path)  # before anything below writes into the file
         connection.enable_load_extension(True)

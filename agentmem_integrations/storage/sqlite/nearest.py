@@ -197,6 +197,10 @@ class MatrixCache:
         with self._lock:
             return {"scopes": len(self._blocks), "bytes": self._bytes, "hits": self.hits, "misses": self.misses}
 
+    def forked(self) -> None:
+        """Be usable in a forked child: some thread that is not there may have held the lock."""
+        self._lock = threading.Lock()
+
     def clear(self) -> None:
         """Let go of every block."""
         with self._lock:

@@ -57,6 +57,9 @@ SELECT no FROM memories WHERE id = ? AND scope = ?
 INSERT OR REPLACE INTO vectors (memory, scope, field, vector)
 SELECT value ->> 0, value ->> 1, value ->> 2, substr(?2, (value ->> 3) + 1, value ->> 4) FROM json_each(?1)
 
+-- name: read_vectors
+SELECT field, vector FROM vectors WHERE scope = ? AND memory = ?
+
 -- name: erase_vectors
 DELETE FROM vectors WHERE scope = ? AND memory = ?
 

@@ -37,9 +37,9 @@ class SqliteStore:
     """
 
     def __init__(self, path: str, durability: Durability = "full", matrix_budget: int = MATRIX_BUDGET) -> None:
-        self._connections = Connections(path, durability)
-        self._catalog = Catalog()
         self._matrices = MatrixCache(matrix_budget)
+        self._connections = Connections(path, durability, self._matrices.forked)
+        self._catalog = Catalog()
 
     def open_collection(self, name: str, twins: Twins | None, identity: Identity | None) -> Twins:
         """Create the collection or check that it fits; return its twin policy."""

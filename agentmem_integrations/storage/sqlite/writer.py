@@ -162,10 +162,15 @@ class Transaction:
         new = change.memory if revived else replace(change.memory, created_at=old.created_at)
         if change.memory.occurred_at == change.memory.created_at and not revived:
             new.occurred_at = old.occurred_at
-        if not revived and not change.vectors and all(getattr(old, name) == getattr(new, name) for name in _SAME):
+        same = all(getattr(old, name) == getattr(new, name) for name in _SAME)
+        if same and not revived and self._has_vectors(no, row[1], change.vectors):
             return Event("NONE", old, at=self._now)
         self._rewrite(no, stored, new, row[1], row[6], change.vectors, change.owed)
         return self._record("ADD" if revived else "UPDATE", no, row[1], new, old.text)
+
+    def _has_vectors(self, no: int, scope: int, vectors: Mapping[str, Vector]) -> bool:
+        stored: dict[str, bytes] = dict(query(self._connection, "read_vectors", (scope, no)))
+        return all(stored.get(field) == vector.tobytes() for field, vector in vectors.items())
 
     # Update
 
