@@ -1,0 +1,29 @@
+"""The bundled store meets the contract, in a file and in RAM."""
+
+from collections.abc import Callable
+
+import pytest
+
+from agentmem_integrations.ports import Store
+from agentmem_integrations.storage.sqlite.store import SqliteStore
+from agentmem_integrations.testing.store_contract import StoreContract
+
+
+class TestFile(StoreContract):
+    @pytest.fixture
+    def make_store(self, path: str) -> Callable[[], Store]:
+        return lambda: SqliteStore(path)
+
+
+class TestInMemory(StoreContract):
+    @pytest.fixture
+    def make_store(self) -> Callable[[], Store]:
+        return lambda: SqliteStore("memory://")
+
+
+class TestTooLargeForRam(StoreContract):
+    """Every search is a scan inside SQLite, as for a scope that outgrew the budget."""
+
+    @pytest.fixture
+    def make_store(self, path: str) -> Callable[[], Store]:
+        return lambda: SqliteStore(path, matrix_budget=0)
