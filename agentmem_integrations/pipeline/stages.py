@@ -125,11 +125,13 @@ class Stage:
 
     def close(self) -> None:
         """End the thread once the queue is empty; whoever comes later is refused."""
-        self._closing = True
+        with self._starting:  # from here on no thread is started
+            self._closing = True
+            thread = self._thread
         self._wake.set()
-        thread = self._thread
         if thread is None or self._pid != os.getpid():
             self._ended = True
+            self._refuse_rest()
         elif thread is not threading.current_thread():
             thread.join()
 
@@ -146,10 +148,11 @@ class Stage:
 
     def _start_thread(self) -> None:
         with self._starting:
-            if self._thread is None:
+            if self._thread is None and not self._closing:
                 # A daemon: leaving the program without close() must not hang, and what was acknowledged is on disk
-                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                thread.start()
+                self._thread = thread
 
     def _let_others_join(self) -> None:
         """Yield to as many callers as shared the last batch: those it woke are about to write again.

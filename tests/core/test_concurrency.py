@@ -10,9 +10,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import apsw
 import pytest
 
-from agentmem_integrations import AgentMemError, AgentMemory, ClosedError, ConflictError, InvalidInputError
+from agentmem_integrations import AgentMemError, AgentMemory, ClosedError, ConflictError, InvalidInputError, StorageError
 from agentmem_integrations.testing.embedders import BlockingEmbedder, HashEmbedder
 
 Opened = Callable[..., AgentMemory]
@@ -122,6 +123,26 @@ async def test_one_bad_write_does_not_fail_its_batch_mates(url: str, opened: Ope
     bad = [r for r in results if isinstance(r, BaseException)]
     assert [type(r) for r in bad] == [ConflictError, ConflictError]
     assert sorted(numbers(mem, "ana")) == sorted(["tea", "milk", "first", *(f"note {n}" for n in range(20))])
+
+
+async def test_a_write_that_the_file_refuses_does_not_fail_its_batch_mates(path: str, opened: Opened) -> None:
+    embedder = BlockingEmbedder()
+    mem = opened(path, embedder=embedder)
+    connection = apsw.Connection(path)
+    connection.execute(
+        "CREATE TRIGGER fault BEFORE INSERT ON memories WHEN new.text = 'poison' BEGIN SELECT RAISE(ABORT, 'injected'); END"
+    )
+    connection.close()
+    first = asyncio.create_task(mem.aadd("first", user_id="ana"))
+    assert await asyncio.to_thread(embedder.entered.wait, 30)
+    tasks = [asyncio.create_task(mem.aadd("poison" if n == 7 else f"note {n}", user_id="ana")) for n in range(20)]
+    await asyncio.sleep(0)
+    embedder.released.set()
+    results = await asyncio.gather(first, *tasks, return_exceptions=True)
+    assert [type(r) for r in results if isinstance(r, BaseException)] == [StorageError]
+    assert isinstance(results[8], StorageError)
+    assert sorted(numbers(mem, "ana")) == sorted(["first", *(f"note {n}" for n in range(20) if n != 7)])
+    assert len(mem.search("note", user_id="ana", using="vector", k=100)) == 20
 
 
 def test_waiting_writes_are_embedded_as_one_batch(url: str, opened: Opened) -> None:

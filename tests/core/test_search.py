@@ -1,6 +1,7 @@
 """Finding: by meaning, by words, narrowed, in pages."""
 
 import re
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -134,8 +135,13 @@ def test_times_of_other_zones_are_compared_as_instants(mem: AgentMemory) -> None
     assert mem.search("tea", user_id="ana", after="2026-05-03T04:30:00Z")
 
 
-def test_naive_times_are_utc(mem: AgentMemory) -> None:
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="needs to move the time zone")
+def test_naive_times_are_utc_wherever_the_machine_stands(mem: AgentMemory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
     mem.add("tea", user_id="ana", timestamp=datetime(2026, 5, 2, 10))  # noqa: DTZ001
+    monkeypatch.undo()
+    time.tzset()
     assert mem.list(user_id="ana")[0].occurred_at == datetime(2026, 5, 2, 10, tzinfo=UTC)
 
 

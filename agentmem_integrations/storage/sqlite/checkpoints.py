@@ -51,9 +51,10 @@ class Checkpointer:
         if pages >= HARD_PAGES:
             _checkpoint(writer)
         elif pages >= self._copied + STEP_PAGES and not self._due.is_set():
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="agentmem-checkpoint", daemon=True)
-                self._thread.start()
+            if self._thread is None and not self._closing:
+                thread = threading.Thread(target=self._run, name="agentmem-checkpoint", daemon=True)
+                thread.start()
+                self._thread = thread
             self._due.set()
         return apsw.SQLITE_OK
 
