@@ -70,6 +70,33 @@ class Change(Generic[R]):
         return self._writing.arun(self._write).__await__()
 
 
+class Later(Generic[R]):
+    """A write that has to look something up first; awaited, it does that on the executor.
+
+    Args:
+        engine: Whose executor.
+        writing: The way.
+        prepare: Looks it up and returns the write.
+    """
+
+    def __init__(self, engine: Engine, writing: Writing, prepare: Callable[[], Write[R]]) -> None:
+        self._engine = engine
+        self._writing = writing
+        self._prepare = prepare
+
+    def result(self) -> R:
+        """Look, write and wait until it is on disk."""
+        return self._writing.run(self._prepare())
+
+    def __await__(self) -> Generator[Any, None, R]:
+        """Look, write and await that it is on disk."""
+        return self._look_and_write().__await__()
+
+    async def _look_and_write(self) -> R:
+        write = await asyncio.get_running_loop().run_in_executor(self._engine.executor, self._prepare)
+        return await self._writing.arun(write)
+
+
 def face(begin: Callable[P, Call[R]]) -> Callable[P, R]:
     """Return the sync method of a method that begins a call."""
 

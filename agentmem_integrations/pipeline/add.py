@@ -43,7 +43,8 @@ class AddHallway:
         items = items_of(content)
         if "id" in common.fields and len(items) > 1:
             raise InvalidInputError(f"id={common.fields['id']!r} was given for {len(items)} items: give each item its own")
-        inserts = [self._insert(episode_of(item, common), scope, common) for item in items]
+        episodes = [episode_of(item, common) for item in items]
+        inserts = [self._insert(episode, scope, common) for episode in episodes if episode is not None]
         changes: list[Change] = [inserts[0]] if len(inserts) == 1 else [Together(inserts)]
         return Write(changes, lambda outcomes: _result(inserts, one(outcomes)), self._wanting(inserts))
 
@@ -84,10 +85,11 @@ class AddHallway:
         source = enumerate(iter(items))
         size = None if on_error == "raise" else CHUNK  # nothing or everything is one transaction
         while part := list(islice(source, size)):
-            slots: list[Insert | AgentMemError] = []
+            slots: list[Slot] = []
             for index, item in part:
                 try:
-                    slots.append(self._insert(episode_of(item, common), scope, common))
+                    episode = episode_of(item, common)
+                    slots.append(None if episode is None else self._insert(episode, scope, common))
                 except InvalidInputError as error:
                     if on_error == "raise":
                         raise _named(index, error) from None
@@ -113,6 +115,10 @@ class AddHallway:
         return [(i, spoken(i.memory.text, i.memory.name)) for i in inserts if not i.vectors] if self.writing.embedder is not None else []
 
 
+Slot = Insert | AgentMemError | None
+"""An item of a bulk load: to store, refused, or without words."""
+
+
 class Chunk:
     """Consecutive items of a bulk load: those to store, and the errors of those that cannot be.
 
@@ -122,7 +128,7 @@ class Chunk:
         together: Store all or none.
     """
 
-    def __init__(self, first: int, slots: list[Insert | AgentMemError], *, together: bool) -> None:
+    def __init__(self, first: int, slots: list[Slot], *, together: bool) -> None:
         self._first = first
         self.slots = slots
         self.inserts = [s for s in slots if isinstance(s, Insert)]
@@ -134,8 +140,8 @@ class Chunk:
         outcomes = iter(self.write.result())
         return [self._result(position, slot, outcomes) for position, slot in enumerate(self.slots, self._first)]
 
-    def _result(self, position: int, slot: Insert | AgentMemError, outcomes: Iterator[Outcome]) -> AddResult:
-        if isinstance(slot, AgentMemError):
+    def _result(self, position: int, slot: Slot, outcomes: Iterator[Outcome]) -> AddResult:
+        if not isinstance(slot, Insert):
             return AddResult(status="nothing", error=slot)
         outcome = next(outcomes)
         return _result([slot], _named(position, outcome) if isinstance(outcome, AgentMemError) else outcome)
@@ -154,5 +160,7 @@ def _result(inserts: Sequence[Insert], outcome: Outcome) -> AddResult:
     if isinstance(outcome, AgentMemError):
         return AddResult(status="nothing", error=outcome)
     assert isinstance(outcome, list)
+    if not outcome:
+        return AddResult(status="nothing")
     queued = any(insert.owed and event.event != "NONE" for insert, event in zip(inserts, outcome, strict=True))
     return AddResult(outcome, "queued" if queued else "done")

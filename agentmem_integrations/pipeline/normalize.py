@@ -72,8 +72,8 @@ def items_of(content: Any) -> Sequence[Item]:
     raise TextError(f"cannot remember a {type(content).__name__}: pass a string, a message dict, or a list of them")
 
 
-def episode_of(item: Item, common: Common) -> Episode:
-    """Return the episode that an item tells.
+def episode_of(item: Item, common: Common) -> Episode | None:
+    """Return the episode that an item tells; None for a message that only calls a tool and says nothing.
 
     Raises:
         InvalidInputError: a value that cannot be stored, named with the way out.
@@ -81,6 +81,8 @@ def episode_of(item: Item, common: Common) -> Episode:
     if isinstance(item, str) and not common.fields:
         return Episode(read_text(item, common.text_limit, common.truncate))
     own = _mapping(item)
+    if not own.get("content", own.get("text")) and (own.get("tool_calls") or own.get("function_call")):
+        return None
     if (user := own.get("user_id")) is not None and user != common.user_id:
         raise ScopeError(f"the item says user_id={user!r}, the call {common.user_id!r}: use one call for each user")
     merged = {**common.fields, **{k: v for k, v in own.items() if v is not None}}
@@ -120,7 +122,8 @@ def _mapping(item: Item) -> Mapping[str, Any]:
             raise InvalidInputError(f"unknown key {unknown[0]!r} in an item: use {known}; anything else belongs into metadata")
         return item
     if isinstance(role := getattr(item, "type", None), str) and hasattr(item, "content"):  # a LangChain message
-        return {"content": item.content, "role": _ROLES.get(role, role), "name": getattr(item, "name", None)}
+        said = {"content": item.content, "role": _ROLES.get(role, role), "name": getattr(item, "name", None)}
+        return {**said, "tool_calls": getattr(item, "tool_calls", None)}
     raise TextError(f"cannot remember a {type(item).__name__}: pass a string or a message such as {{'role': 'user', 'content': '...'}}")
 
 

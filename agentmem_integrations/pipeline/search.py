@@ -55,7 +55,8 @@ class SearchHallway:
         """Return the hits, best first; ties in insertion order."""
         candidates = self.store.gather(self._ask(question))
         scores, parts = score(question.using, candidates)
-        best = np.lexsort((candidates.keys, -scores))
+        nearest = -np.nan_to_num(candidates.similarity, nan=-1.0)  # below a score of 0 the cosine still tells near from far
+        best = np.lexsort((candidates.keys, nearest, -scores))
         best = best[scores[best] >= question.min_score][question.offset : question.offset + question.k]
         return self._hits(candidates, best, scores, parts if question.explain else _main(parts))
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ..errors import InvalidInputError
-from ..faces import Call, Change, face, twin
+from ..faces import Call, Change, Later, face, twin
 from ..filters import parse
 from ..models import Memory, UserId
 from ..pipeline.checks import read_expiry, read_fraction, read_ids, read_kind, read_kinds, read_metadata, read_moment, read_text
@@ -66,7 +66,7 @@ class Changing(Scoped):
         if not changes:
             raise InvalidInputError(f"update of {id!r} changes nothing: pass text=, metadata=, kind=, importance=, ttl= or expires_at=")
         update = Update(self._by_id(id, user_id), changes)
-        return Change(self._room.writing, self._room.adding.update(update))
+        return Later(self._room.engine, self._room.writing, lambda: self._room.adding.update(update))
 
     aupdate = twin(update)
 

@@ -129,9 +129,7 @@ async def test_a_write_that_the_file_refuses_does_not_fail_its_batch_mates(path:
     embedder = BlockingEmbedder()
     mem = opened(path, embedder=embedder)
     connection = apsw.Connection(path)
-    connection.execute(
-        "CREATE TRIGGER fault BEFORE INSERT ON memories WHEN new.text = 'poison' BEGIN SELECT RAISE(ABORT, 'injected'); END"
-    )
+    connection.execute("CREATE TRIGGER fault BEFORE INSERT ON memories WHEN new.text = 'poison' BEGIN SELECT RAISE(ABORT, 'injected'); END")
     connection.close()
     first = asyncio.create_task(mem.aadd("first", user_id="ana"))
     assert await asyncio.to_thread(embedder.entered.wait, 30)

@@ -26,14 +26,17 @@ STOP_WORDS: Final = frozenset(
 
 
 def lexical_form(text: str) -> str | None:
-    """Return the text with unspaced scripts cut into characters and pairs of characters; None if there are none.
+    """Return the text with unspaced scripts cut into characters and pairs of characters; None if nothing is to be done.
 
     FTS5's unicode61 tokenizer takes a whole Chinese sentence for one word, and its trigram tokenizer cannot match words of
     two characters, which most Chinese words are.
     """
-    if text.isascii() or not _UNSPACED.search(text):
+    if text.isascii():
         return None
-    return _UNSPACED.sub(lambda run: f" {' '.join((*_letters(run[0]), *_pairs(run[0])))} ", text)
+    plain = unicodedata.normalize("NFKC", text)  # half-width and full-width letters, ligatures
+    if not _UNSPACED.search(plain):
+        return None if plain == text else plain
+    return _UNSPACED.sub(lambda run: f" {' '.join((*_letters(run[0]), *_pairs(run[0])))} ", plain)
 
 
 def context_words(memory: Memory) -> str | None:
@@ -59,7 +62,7 @@ def match_expression(question: str, scope: int) -> str | None:
 
 
 def _question_words(question: str) -> Iterator[str]:
-    for word in _WORD.findall(unicodedata.normalize("NFC", question)):
+    for word in _WORD.findall(unicodedata.normalize("NFKC", question)):
         if word.isascii() or not _UNSPACED.search(word):
             yield word
             continue
