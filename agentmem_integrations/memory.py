@@ -12,7 +12,8 @@ from .faces import Call, Read, face, twin
 from .models import AddResult, UserId
 from .pipeline.checks import read_count
 from .pipeline.normalize import Item
-from .verbs import MemoryVerbs, Results
+from .pipeline.outfile import whole_file
+from .verbs import MemoryVerbs, Porting, Results
 
 
 class UserMemory(MemoryVerbs):
@@ -25,7 +26,7 @@ class UserMemory(MemoryVerbs):
         return self._user_id
 
 
-class Collection(MemoryVerbs):
+class Collection(Porting, MemoryVerbs):
     """The memories of one collection. Made by `AgentMemory.collection`."""
 
     def for_user(self, user_id: UserId) -> UserMemory:
@@ -109,6 +110,33 @@ class AgentMemory(Collection):
         return Read(self._engine, lambda: sum(room.writing.flush() for room in self._engine.open_rooms()))
 
     aflush = twin(flush)
+
+    @face
+    def backup(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Call[int]:
+        """Copy the whole file, all collections of it, while it is in use; return the size of the copy in bytes.
+
+        The copy is the state of one instant: everything acknowledged before the call is in it. Writers go on. It is checked,
+        and appears whole or not at all, readable by its owner alone.
+
+        Args:
+            path: The file to write.
+            overwrite: Replace a file that is there.
+
+        Raises:
+            InvalidInputError: there is a file of that name already, or one that is in use.
+            StoreFullError: the copy cannot be written.
+            StorageError: the copy is damaged, as the original then is.
+        """
+        self._engine.check_open()
+
+        def copy() -> int:
+            with whole_file(path, overwrite=overwrite, database=True) as partial:
+                self._engine.store.backup(str(partial))
+                return partial.stat().st_size
+
+        return Read(self._engine, copy)
+
+    abackup = twin(backup)
 
     @face
     def close(self) -> Call[None]:

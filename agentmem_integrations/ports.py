@@ -4,7 +4,8 @@ Nothing here knows a database, a model or a framework. A store is told whole cha
 never handed SQL, row numbers or transactions.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from .config import Twins
 from .errors import AgentMemError
 from .filters import Condition
-from .models import Event, Identity, Memory, Scope
+from .models import Event, EventKind, Identity, Memory, Scope
 
 Vector = NDArray[np.float32]
 """Shape (dim,), unit length."""
@@ -154,9 +155,79 @@ class Together:
     inserts: Sequence[Insert]
 
 
-Change = Insert | Together | Update | Delete | Purge | Sweep | Fill | Defer
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a memory's history, as it is kept: its new text is the next line's old text, or the memory's own.
+
+    Attributes:
+        event: What happened.
+        at: When.
+        old_text: The words before; None where they did not change.
+        provenance: Who decided, and from what.
+    """
+
+    event: EventKind
+    at: datetime
+    old_text: str | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Record:
+    """All that a store keeps of one memory: what `dump` gives, and `Restore` puts back.
+
+    Attributes:
+        memory: The memory.
+        scope: Whose it is: user, `SHARED` or path.
+        deleted_at: When it was deleted; None while it lives.
+        lines: Its history, oldest first; empty if it never changed.
+        twin: The fingerprint it is known by; None where it has no twins.
+        vectors: By field name.
+        owed: The vector of the text is still to be made.
+        origin: Where the record was read, for errors: `line 7`.
+    """
+
+    memory: Memory
+    scope: Scope
+    deleted_at: datetime | None = None
+    lines: Sequence[Line] = ()
+    twin: bytes | None = None
+    vectors: Mapping[str, Vector] = field(default_factory=dict)
+    owed: bool = False
+    origin: str = ""
+
+
+@dataclass(slots=True)
+class Restore:
+    """Put memories back as another store had them, all or none: ids, times, history, tombstones.
+
+    One whose id the owner has already must be the same there, and then nothing is stored; likewise where the owner has the
+    same utterance under another id. The event is NONE for these and ADD for the others.
+    """
+
+    records: Sequence[Record]
+
+
+@dataclass(slots=True)
+class Dump:
+    """A collection as it was at one instant.
+
+    Attributes:
+        twins: Its twin policy.
+        identity: Which embedder made its vectors.
+        count: How many records there are.
+        records: The records in insertion order, read as they are asked for.
+    """
+
+    twins: Twins
+    identity: Identity | None
+    count: int
+    records: Iterator[Record]
+
+
+Change = Insert | Together | Restore | Update | Delete | Purge | Sweep | Fill | Defer
 Outcome = list[Event] | int | AgentMemError
-"""Events for Insert, Together and Update, a count for the others, or why this change was refused."""
+"""Events for Insert, Together, Restore and Update, a count for the others, or why this change was refused."""
 
 
 @dataclass(slots=True)
@@ -232,6 +303,22 @@ class Store(Protocol):
 
     def history(self, selection: Selection) -> list[Event]:
         """Return the history of one memory, oldest first; deleted memories too."""
+
+    def dump(self, namespace: str, scope: Scope | None, *, vectors: bool) -> AbstractContextManager[Dump]:
+        """Hold one state of a collection, while others go on writing, and read every memory of it; deleted ones too.
+
+        Args:
+            namespace: The collection.
+            scope: Only this owner's; None means everybody's.
+            vectors: Read the vectors of the texts too. Without, a memory that has one is marked as owed one. Vectors of other
+                fields are always read: nobody could make them again.
+        """
+
+    def taken(self, records: Sequence[Record]) -> list[bool]:
+        """Say of each record whether its owner has its id already, also for a deleted memory."""
+
+    def backup(self, target: str) -> None:
+        """Write a consistent copy of everything into the empty file `target`, while others go on writing, and check it."""
 
     def debts(self, namespace: str, limit: int, *, due_only: bool) -> Iterable[Debt]:
         """Return memories of a collection whose vectors are owed, those first that wait longest."""

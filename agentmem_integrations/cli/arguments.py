@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"agentmem {__version__}")
     _common(top, hidden=True)
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for define in (_add, _search, _list, _history, _delete, _stats, _demo, _bench):
+    for define in (_add, _search, _list, _history, _delete, _stats, _export, _import, _backup, _demo, _bench):
         define(commands)
     return top
 
@@ -133,6 +133,27 @@ def _delete(commands: Any) -> None:
 
 def _stats(commands: Any) -> None:
     _common(_command(commands, "stats", "count memories, of one user or of the whole file"), narrow=False)
+
+
+def _export(commands: Any) -> None:
+    command = _command(commands, "export", "write all memories, of one user or of everybody, to a file of JSON lines")
+    command.add_argument("file", metavar="FILE", help="the file to write; '-' for stdout")
+    command.add_argument("--vectors", action="store_true", help="their vectors too, so that importing need not embed them again")
+    command.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
+    _common(command, narrow=False)
+
+
+def _import(commands: Any) -> None:
+    command = _command(commands, "import", "store exported memories just as they were; those that are there already stay as they are")
+    command.add_argument("file", metavar="FILE", help="what `agentmem export` wrote; '-' for stdin")
+    _common(command, owner=False, narrow=False)
+
+
+def _backup(commands: Any) -> None:
+    command = _command(commands, "backup", "copy the whole memory file, also while it is in use")
+    command.add_argument("file", metavar="FILE", help="the copy to write")
+    command.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
+    _common(command, owner=False, narrow=False)
 
 
 def _demo(commands: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 from ..errors import AgentMemError, InvalidInputError
 from .add import add
 from .arguments import Arguments, parser
+from .carry import backup, export, import_
 from .demo import demo
 from .manage import delete, stats
 from .output import Output
@@ -23,6 +24,9 @@ COMMANDS: Final[Mapping[str, Callable[[Arguments, Output], int]]] = {
     "history": history,
     "delete": delete,
     "stats": stats,
+    "export": export,
+    "import": import_,
+    "backup": backup,
     "demo": demo,
 }
 

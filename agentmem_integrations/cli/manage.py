@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import InvalidInputError, NotFoundError
 from .arguments import Arguments
-from .output import Output
+from .output import Output, memories
 from .status import DECLINED, OK
 from .target import json_object, open_memory, owner, scope, whose
 
@@ -29,7 +29,7 @@ def delete(args: Arguments, out: Output) -> int:
     if out.json:
         out.document({"deleted": deleted})
     elif deleted or not ids:
-        out.line(f"deleted {_memories(deleted)}")
+        out.line(f"deleted {memories(deleted)}")
     if deleted < len(ids):
         missing = f"memory {ids[0]!r} was" if len(ids) == 1 else f"{len(ids) - deleted} of {len(ids)} memories were"
         raise NotFoundError(f"{missing} not found: deleted already, somebody else's, or not selected by the options")
@@ -58,17 +58,13 @@ def _named(args: Arguments) -> dict[str, Any]:
 
 def _confirmed(mem: "AgentMemory", select: Mapping[str, Any], args: Arguments) -> bool:
     count = len(mem.list(**select, limit=COUNTED))
-    what = f"{_memories(count)}{' or more' if count == COUNTED else ''} of {whose(args)}"
+    what = f"{memories(count)}{' or more' if count == COUNTED else ''} of {whose(args)}"
     if not count:
         raise NotFoundError(f"there are no such memories of {whose(args)}")
     if not sys.stdin.isatty():
         raise InvalidInputError(f"this would delete {what}: pass --yes if that is what you want")
     print(f"Delete {what}? [y/N] ", end="", file=sys.stderr, flush=True)  # not on stdout, which may be a file
     return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
-def _memories(count: int) -> str:
-    return f"{count:,} {'memory' if count == 1 else 'memories'}"
 
 
 def _flat(figures: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -72,6 +72,11 @@ def clean(text: str) -> str:
     return " ".join(text.split()).translate(_CONTROL)
 
 
+def memories(count: int) -> str:
+    """Return so many memories in words."""
+    return f"{count:,} {'memory' if count == 1 else 'memories'}"
+
+
 def day(at: datetime | None) -> str:
     """Return a date as `2026-05-02`, in UTC."""
     return f"{at:%Y-%m-%d}" if at else "undated"

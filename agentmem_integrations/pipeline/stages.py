@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 from ..errors import AgentMemError, ClosedError, StorageError
-from ..ports import Change, Insert, Outcome, Update
+from ..ports import Change, Insert, Outcome, Record, Update
 
 T = TypeVar("T")
 
@@ -29,12 +29,16 @@ class Write(Generic[T]):
         wanting: The changes whose text needs a vector, with that text.
     """
 
-    __slots__ = ("changes", "error", "finish", "future", "gate", "loop", "outcomes", "settled", "wanting")
+    __slots__ = ("changes", "embed", "error", "finish", "future", "gate", "loop", "outcomes", "settled", "wanting")
 
     def __init__(
-        self, changes: Sequence[Change], finish: Callable[[list[Outcome]], T], wanting: Sequence[tuple[Insert | Update, str]] = ()
+        self,
+        changes: Sequence[Change],
+        finish: Callable[[list[Outcome]], T],
+        wanting: Sequence[tuple[Insert | Update | Record, str]] = (),
     ) -> None:
         self.changes = changes
+        self.embed: Callable[[list[Write[Any]]], None] | None = None  # to be called by whoever commits this write
         self.finish = finish
         self.wanting = wanting
         self.outcomes: list[Outcome] = []

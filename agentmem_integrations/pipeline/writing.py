@@ -7,7 +7,7 @@ stage first, all others go straight to the commit stage.
 import asyncio
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
@@ -18,7 +18,7 @@ from .stages import Stage, Write, fail, settle
 T = TypeVar("T")
 log = logging.getLogger("agentmem.pipeline")
 
-AT_ONCE_CHARS: Final = 2_000  # well under a millisecond for an immediate embedder: no event loop notices
+QUICK_CHARS: Final = 2_000  # well under a millisecond for an immediate embedder: nobody else's commit notices
 DEBTS_AT_ONCE: Final = 256
 RETRY_AFTER: Final = timedelta(seconds=5)  # doubled with every attempt, up to
 RETRY_AT_MOST: Final = timedelta(hours=1)
@@ -43,6 +43,7 @@ class Commits:
     def _commit(self, batch: list[Write[Any]]) -> None:
         changes = [change for write in batch for change in write.changes]
         try:
+            _embed_quick(batch)
             outcomes = self.store.apply(changes) if changes else []
         except Exception as error:  # noqa: BLE001 - a write nobody answers would wait for ever, whatever went wrong
             self._commit_failed(batch, error)
@@ -60,6 +61,16 @@ class Commits:
         else:
             for write in batch:
                 self._commit([write])
+
+
+def _embed_quick(batch: list[Write[Any]]) -> None:
+    """Embed the writes that asked for it on the way, each collection's together."""
+    groups: dict[Callable[[list[Write[Any]]], None], list[Write[Any]]] = {}
+    for write in batch:
+        if write.embed is not None:
+            groups.setdefault(write.embed, []).append(write)
+    for embed, writes in groups.items():
+        embed(writes)
 
 
 class Writing:
@@ -84,8 +95,8 @@ class Writing:
 
     def run(self, write: Write[T]) -> T:
         """Do the write and return its result; in this thread if nobody else is writing."""
-        if self._at_once(write):
-            self._embed([write])
+        if self._quick(write):
+            write.embed = self._embed
         elif write.wanting and not (self._stage.alone(write) and not write.settled):
             return write.result()
         return self.commits.run(write)
@@ -94,8 +105,8 @@ class Writing:
         """Do the write on the stages' threads and await its result. A cancelled caller leaves a whole change or none."""
         write.loop = asyncio.get_running_loop()
         write.future = write.loop.create_future()
-        if self._at_once(write):
-            self._embed([write])
+        if self._quick(write):
+            write.embed = self._embed
             self.commits.stage.put([write])
         else:
             self.put(write)
@@ -106,14 +117,21 @@ class Writing:
         """Leave the write to the stages' threads."""
         (self._stage if write.wanting else self.commits.stage).put([write])
 
-    def _at_once(self, write: Write[Any]) -> bool:
-        """Say whether embedding here is cheaper than passing the write to the embedding stage."""
+    def _quick(self, write: Write[Any]) -> bool:
+        """Say whether embedding is so cheap that whoever commits the write had best do it on the way.
+
+        Callers who each embed for themselves spend more time on handing the interpreter round than on the vectors.
+        """
         immediate = self.embedder is not None and self.embedder.immediate
-        return immediate and sum(len(text) for _, text in write.wanting) <= AT_ONCE_CHARS
+        return immediate and sum(len(text) for _, text in write.wanting) <= QUICK_CHARS
 
     def embed_here(self, write: Write[Any]) -> None:
         """Embed one write in this thread, past the queue: a bulk load is a batch already."""
         self._embed([write])
+
+    def note_debts(self) -> None:
+        """Remember that vectors are owed: the next embedding that works sees to them."""
+        self._owing = self.embedder is not None
 
     def flush(self) -> int:
         """Wait until everything queued so far is stored, then fill the vectors that are owed; return how many still are."""
@@ -142,7 +160,7 @@ class Writing:
             if isinstance(vector, EmbeddingError):
                 change.owed = True
             else:
-                change.vectors = {TEXT_FIELD: vector}
+                change.vectors = {**change.vectors, TEXT_FIELD: vector}  # a restored item may have others
         failed = any(isinstance(v, EmbeddingError) for v in vectors)
         if self._owing and wanting and not failed:  # the embedder works (again): see to what it owes
             threading.Thread(target=self._settle_debts, name="agentmem-debts", daemon=True).start()

@@ -2,9 +2,10 @@
 
 from .changing import Changing
 from .finding import Finding
+from .porting import Porting
 from .storing import Results, Storing
 
-__all__ = ["MemoryVerbs", "Results"]
+__all__ = ["MemoryVerbs", "Porting", "Results"]
 
 
 class MemoryVerbs(Storing, Finding, Changing):

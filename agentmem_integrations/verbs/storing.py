@@ -1,8 +1,6 @@
 """Verbs that store: add, add_batch."""
 
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,10 +10,10 @@ from ..faces import Call, Change, Read, face, twin
 from ..models import AddResult, Scope, UserId
 from ..pipeline.add import OnError
 from ..pipeline.normalize import Common, Item
+from .progress import Progress, reporting
 from .scoped import Moment, Scoped
 
 Results = list[AddResult]
-Progress = bool | Callable[[int], None]
 
 
 class Storing(Scoped):
@@ -139,7 +137,7 @@ class Storing(Scoped):
         common = self._common(fields, scope, truncate)
 
         def load() -> Results:
-            with _progress(progress, items) as report:
+            with reporting(progress, len(items) if isinstance(items, Sequence) else None) as report:
                 return self._room.adding.add_batch(items, scope, common, on_error, report)
 
         return Read(self._room.engine, load)
@@ -158,17 +156,3 @@ class Storing(Scoped):
 
 def _given(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
-
-
-@contextmanager
-def _progress(progress: Progress, items: Iterable[Any]) -> Iterator[Callable[[int], None]]:
-    """Give the function that reports how many items are stored."""
-    if progress is False:
-        yield lambda done: None
-    elif callable(progress):
-        yield progress
-    else:
-        from tqdm import tqdm
-
-        with tqdm(total=len(items) if isinstance(items, Sequence) else None, unit=" memories", file=sys.stderr) as bar:
-            yield lambda done: (bar.update(done - bar.n), None)[1]

@@ -6,6 +6,7 @@ import pytest
 
 from agentmem_integrations.ports import Store
 from agentmem_integrations.storage.sqlite.store import SqliteStore
+from agentmem_integrations.testing.porting_contract import PortingContract
 from agentmem_integrations.testing.store_contract import StoreContract
 
 
@@ -27,3 +28,15 @@ class TestTooLargeForRam(StoreContract):
     @pytest.fixture
     def make_store(self, path: str) -> Callable[[], Store]:
         return lambda: SqliteStore(path, matrix_budget=0)
+
+
+class TestCarryingOfAFile(PortingContract):
+    @pytest.fixture
+    def make_store(self, path: str) -> Callable[[], Store]:
+        return lambda: SqliteStore(path)
+
+
+class TestCarryingInMemory(PortingContract):
+    @pytest.fixture
+    def make_store(self) -> Callable[[], Store]:
+        return lambda: SqliteStore("memory://")

@@ -36,7 +36,8 @@ class Catalog:
         found = self._known.get(name) or self._read(connection, name)
         if found is None:
             raise NotFoundError(f"there is no collection {name!r} in this file")
-        self._known[name] = found
+        if found.identity is not None:  # else another process may be the first to open it with an embedder
+            self._known[name] = found
         return found
 
     def open(self, connection: apsw.Connection, name: str, twins: Twins | None, identity: Identity | None, now: datetime) -> Collection:

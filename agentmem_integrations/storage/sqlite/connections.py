@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 import apsw
 import sqlite_vec
@@ -32,6 +32,16 @@ READER_CACHE_KIB: Final = 16_384
 WAL_LIMIT: Final = 64 * 1024 * 1024  # bytes the log is cut back to after a burst
 
 
+T = TypeVar("T")
+
+
+class Step(Protocol):
+    """Does something with the connection of a snapshot."""
+
+    def __call__(self, do: Callable[[apsw.Connection], T]) -> T:
+        """Return what `do` returns."""
+
+
 class Connections:
     """The connections to one file, or to one store in RAM.
 
@@ -47,7 +57,7 @@ class Connections:
     def __init__(self, path: str, durability: Durability = "full", in_child: Callable[[], None] = lambda: None) -> None:
         self.path = path
         self.in_memory = path == MEMORY_URL
-        self._file = ":memory:" if self.in_memory else str(Path(path).absolute())  # the program may change its folder
+        self.file = ":memory:" if self.in_memory else str(Path(path).absolute())  # the program may change its folder
         self._durability = durability
         self._in_child = in_child
         self._inherited: list[apsw.Connection] = []
@@ -64,7 +74,7 @@ class Connections:
     @contextmanager
     def write(self) -> Iterator[apsw.Connection]:
         """Hold the writer inside a transaction: committed on a clean exit, rolled back on any exception."""
-        with self._gate.inside(), self._lock, reported(self.path):
+        with self._gate, self._lock, reported(self.path):
             connection = self._usable_writer()
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -79,10 +89,10 @@ class Connections:
     def read(self) -> Iterator[apsw.Connection]:
         """Hold a reader on one snapshot of the file."""
         if self.in_memory:
-            with self._gate.inside(), self._lock, reported(self.path):
+            with self._gate, self._lock, reported(self.path):
                 yield self._usable_writer()
             return
-        with self._gate.inside(), reported(self.path):
+        with self._gate, reported(self.path):
             connection = self._take()
             try:
                 connection.execute("BEGIN")
@@ -93,11 +103,42 @@ class Connections:
             finally:
                 self._hand_back(connection)
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Step]:
+        """Hold one state of the file for as long as it takes, and work on it step by step.
+
+        Between the steps nobody is inside SQLite, so that a fork need not wait for the end. Writers go on; of a store in RAM
+        a copy is made first.
+        """
+        pid = os.getpid()
+
+        def step(do: Callable[[apsw.Connection], T]) -> T:
+            with self._gate, reported(self.path):
+                return do(connection)
+
+        with self._gate, reported(self.path):
+            connection = self._copied() if self.in_memory else self._take()
+        try:
+            step(lambda c: c.execute("BEGIN; SELECT 1 FROM sqlite_schema").fetchall())  # BEGIN alone does not fix the state
+            yield step
+        finally:
+            if os.getpid() == pid:
+                step(lambda c: c.execute("ROLLBACK") if c.in_transaction else None)
+                step(lambda c: c.close() if self.in_memory else self._hand_back(c))
+            else:  # a forked child leaves the parent's connection alone
+                self._inherited.append(connection)
+
+    def _copied(self) -> apsw.Connection:
+        copy = apsw.Connection(":memory:")
+        with self._lock, copy.backup("main", self._usable_writer(), "main") as backup:
+            backup.step(-1)
+        return copy
+
     def checkpoint(self) -> bool:
         """Move the log into the file and cut it to nothing; False if a reader is in the way."""
         if self.in_memory:
             return True
-        with self._gate.inside(), self._lock, reported(self.path):
+        with self._gate, self._lock, reported(self.path):
             (answer,) = self._usable_writer().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             return not answer[0]
 
@@ -108,7 +149,7 @@ class Connections:
                 return
             self._closed = True
         self._checkpointer.close()
-        with self._gate.inside(), self._lock:
+        with self._gate, self._lock:
             while self._pool:
                 self._pool.pop().close()
             if self._writer is not None:
@@ -151,7 +192,7 @@ class Connections:
         self._lock = threading.RLock()
         self._pool: deque[apsw.Connection] = deque()
         self._writer: apsw.Connection | None = None
-        self._checkpointer = Checkpointer(lambda: self._open(READER_CACHE_KIB), lambda: self._gate.inside())
+        self._checkpointer = Checkpointer(lambda: self._open(READER_CACHE_KIB), lambda: self._gate)
 
     def _open_writer(self) -> apsw.Connection:
         self._writer = self._open(WRITER_CACHE_KIB)
@@ -160,7 +201,7 @@ class Connections:
         return self._writer
 
     def _open(self, cache_kib: int) -> apsw.Connection:
-        connection = apsw.Connection(self._file)
+        connection = apsw.Connection(self.file)
         connection.set_busy_handler(_patience())
         version(connection, self.path)  # before anything below writes into the file
         connection.enable_load_extension(True)

@@ -11,8 +11,7 @@ nothing behind.
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from typing import Final
 
@@ -31,20 +30,19 @@ class Gate:
         self._renew()
         _gates().add(self)
 
-    @contextmanager
-    def inside(self) -> Iterator[None]:
+    def __enter__(self) -> None:
         """Be inside; waits while the process forks."""
         with self._changed:
             while self._shut:
                 self._changed.wait()
             self._inside += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._inside -= 1
-                if self._shut:
-                    self._changed.notify_all()
+
+    def __exit__(self, *_: object) -> None:
+        """Be outside again."""
+        with self._changed:
+            self._inside -= 1
+            if self._shut:
+                self._changed.notify_all()
 
     def shut(self) -> None:
         """Let nobody in, and wait until everybody is out."""

@@ -51,6 +51,9 @@ SELECT no FROM memories WHERE scope = ? AND twin = ?
 -- name: find_id
 SELECT no FROM memories WHERE id = ? AND scope = ?
 
+-- name: insert_vector
+INSERT OR REPLACE INTO vectors (memory, scope, field, vector) VALUES (?, ?, ?, ?)
+
 -- name: insert_vectors
 -- All at once: [[memory, scope, field, offset, bytes], ...] and the vectors end to end. A statement for each row would give
 -- the interpreter away, and take it back, at each row.
@@ -66,6 +69,9 @@ DELETE FROM vectors WHERE scope = ? AND memory = ?
 -- name: insert_words
 INSERT INTO memories_fts (rowid, scope, body, context)
 SELECT no, scope, body, context FROM memories_lexical WHERE no IN (SELECT value FROM json_each(?))
+
+-- name: insert_words_of_one
+INSERT INTO memories_fts (rowid, scope, body, context) SELECT no, scope, body, context FROM memories_lexical WHERE no = ?
 
 -- name: erase_words
 -- External content: the index must be told the words it was given, so this comes before the row changes.
@@ -165,3 +171,28 @@ FROM memories m JOIN scopes s ON s.no = m.scope WHERE {where}
 
 -- name: count_jobs
 SELECT j.kind || '.' || j.state, count(*) FROM jobs j GROUP BY 1
+
+-- name: dump_memories
+-- CROSS JOIN: walk the memories in order, page by page, whatever the planner believes of the scopes.
+SELECT m.*, s.kind, s.owner FROM memories m CROSS JOIN scopes s ON s.no = m.scope
+WHERE {where} AND m.no > ? ORDER BY m.no LIMIT ?
+
+-- name: count_dump
+SELECT count(*) FROM memories m CROSS JOIN scopes s ON s.no = m.scope WHERE {where}
+
+-- name: dump_vectors
+SELECT v.memory, v.field, CASE WHEN ? OR v.field != ? THEN v.vector END
+FROM json_each(?) k CROSS JOIN memories m ON m.no = k.value JOIN vectors v ON v.scope = m.scope AND v.memory = m.no
+ORDER BY v.memory, v.field
+
+-- name: dump_history
+SELECT h.memory, h.event, h.at, h.old_text, h.provenance
+FROM json_each(?) k CROSS JOIN history h ON h.memory = k.value ORDER BY h.memory, h.no
+
+-- name: dump_debts
+SELECT j.memory FROM json_each(?) k CROSS JOIN jobs j ON j.memory = k.value WHERE j.kind = 'embed'
+
+-- name: id_taken
+SELECT EXISTS (
+    SELECT 1 FROM scopes s CROSS JOIN memories m ON m.id = ? AND m.scope = s.no WHERE s.collection = ? AND s.kind = ? AND s.owner = ?
+)

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ import sqlite_vec
 from ...config import MATRIX_BUDGET, Durability, Twins
 from ...errors import AgentMemError, ConflictError, NotFoundError, StoreBusyError
 from ...models import Event, Identity, Memory, Scope
-from ...ports import Ask, Candidates, Change, Debt, Outcome, Purge, Selection
+from ...ports import Ask, Candidates, Change, Debt, Dump, Outcome, Purge, Record, Selection
+from .backup import copy_to
 from .catalog import Catalog
 from .connections import Connections
 from .gather import Gatherer
 from .nearest import FOREVER, MatrixCache
+from .records import dumped, taken
 from .rows import memory_of, micros, moment
 from .statements import Row, migrations, query
 from .where import selected
@@ -108,6 +111,22 @@ class SqliteStore:
                 raise ConflictError(f"id {selection.ids} is used by {len(found)} owners: name the user_id")
             return _told(found[0], query(connection, "read_history", (found[0][0],))) if found else []
 
+    @contextmanager
+    def dump(self, namespace: str, scope: Scope | None, *, vectors: bool) -> Iterator[Dump]:
+        """Hold one state of a collection and read every memory of it."""
+        with self._connections.snapshot() as step:
+            yield dumped(step, self._catalog, namespace, scope, vectors)
+
+    def taken(self, records: Sequence[Record]) -> list[bool]:
+        """Say of each record whether its owner has its id already."""
+        with self._connections.read() as connection:
+            return [taken(connection, self._catalog, record) for record in records]
+
+    def backup(self, target: str) -> None:
+        """Write a consistent copy of everything into the empty file `target`, and check it."""
+        with self._connections.snapshot() as step:
+            copy_to(target, step)
+
     def debts(self, namespace: str, limit: int, *, due_only: bool) -> Iterable[Debt]:
         """Return memories of a collection whose vectors are owed."""
         due_by = _micros_now() if due_only else FOREVER
@@ -159,7 +178,7 @@ class SqliteStore:
         return int(rows[0][0])
 
     def _file_bytes(self) -> int:
-        path = self._connections.path
+        path = self._connections.file
         return 0 if self._connections.in_memory else sum(os.path.getsize(p) for p in (path, f"{path}-wal") if Path(p).exists())
 
 

@@ -11,8 +11,10 @@ import apsw
 from ...errors import AgentMemError, ConflictError, NotFoundError
 from ...fingerprint import fingerprint
 from ...models import Event, EventKind, Memory, Scope
-from ...ports import Change, Defer, Delete, Fill, Insert, Outcome, Purge, Selection, Sweep, Together, Update, Vector
+from ...ports import Change, Defer, Delete, Fill, Insert, Outcome, Purge, Record, Restore, Selection, Sweep, Together, Update, Vector
 from .catalog import Catalog
+from .derived import Derived
+from .records import check_same, line_row
 from .rows import memory_of, memory_row, micros, owner
 from .statements import Row, query, statements
 from .where import selected
@@ -39,9 +41,6 @@ class Undone(Exception):  # noqa: N818 - a signal inside this package, not an er
 class Transaction:
     """One transaction's worth of changes.
 
-    What follows from a memory (vectors, words, history) is gathered and written table by table, in few statements: a trigger
-    in their place would make FTS5 flush its index at every row, and each statement hands the interpreter to other threads.
-
     Args:
         connection: Inside a write transaction.
         catalog: The collections of the file.
@@ -50,17 +49,13 @@ class Transaction:
 
     def __init__(self, connection: apsw.Connection, catalog: Catalog, now: datetime) -> None:
         self._run = connection.execute
-        self._run_many = connection.executemany
         self._connection = connection
         self._catalog = catalog
         self._sql = statements()
         self._now = now
         self._at = micros(now) or 0
         self._scopes: dict[Scope, int] = {}
-        self._indexed: list[int] = []
-        self._vectors: list[tuple[int, int, str, Vector]] = []
-        self._history: list[Row] = []
-        self._jobs: list[Row] = []
+        self._derived = Derived(connection, self._at)
 
     def apply(self, changes: Sequence[Change], refused: Mapping[int, AgentMemError]) -> list[Outcome]:
         """Make the changes; a refused one leaves no trace and is answered with its error.
@@ -80,10 +75,10 @@ class Transaction:
             try:
                 outcomes.append(self._apply(change))
             except AgentMemError as error:
-                if isinstance(change, Together):
+                if isinstance(change, Together | Restore):
                     raise Undone(position, error) from error
                 outcomes.append(error)  # raised before the change wrote anything
-        self._write_derived()
+        self._derived.write()
         return outcomes
 
     def _apply(self, change: Change) -> Outcome:
@@ -91,10 +86,12 @@ class Transaction:
             return [self._insert(change)]
         if isinstance(change, Together):
             return self._insert_together(change.inserts)
-        self._write_derived()  # the others must see what was inserted before them
+        self._derived.write()  # the others must see what was inserted before them
         match change:
             case Update():
                 return [self._update(change)]
+            case Restore():
+                return [self._restore(record) for record in change.records]
             case Delete():
                 return self._delete(change.selection)
             case Purge():
@@ -127,12 +124,12 @@ class Transaction:
         if not self._connection.changes():
             return self._clash(change, row, scope, twin)
         no = self._connection.last_insert_rowid()
-        self._derive(no, scope, change.vectors, change.owed)
+        self._derived.note(no, scope, change.vectors, change.owed)
         return Event("ADD", memory, None, memory.text, self._now, memory.provenance)
 
     def _clash(self, change: Insert, row: Row, scope: int, twin: bytes | None) -> Event:
         """The id or the utterance is already there: find out which, and answer without losing either."""
-        self._write_derived()
+        self._derived.write()
         buried, twin_no = self._twin(scope, twin)
         if buried:
             return self._insert(change)
@@ -165,12 +162,49 @@ class Transaction:
         same = all(getattr(old, name) == getattr(new, name) for name in _SAME)
         if same and not revived and self._has_vectors(no, row[1], change.vectors):
             return Event("NONE", old, at=self._now)
-        self._rewrite(no, stored, new, row[1], row[6], change.vectors, change.owed)
+        twin = None if row[6] is None else fingerprint(new)  # of the row as it will be: it may keep the old one's time
+        self._check_twin(old.id, no, row[1], twin)
+        self._rewrite(no, stored, new, row[1], twin, change.vectors, change.owed)
         return self._record("ADD" if revived else "UPDATE", no, row[1], new, old.text)
+
+    def _check_twin(self, id: str, no: int, scope: int, twin: bytes | None) -> None:
+        """Refuse a change that would make a memory say what another one says."""
+        _, other = self._twin(scope, twin)
+        if other not in (None, no):
+            raise ConflictError(f"memory {id!r} cannot take this text: memory {self._row(other)[1]!r} says it already")
 
     def _has_vectors(self, no: int, scope: int, vectors: Mapping[str, Vector]) -> bool:
         stored: dict[str, bytes] = dict(query(self._connection, "read_vectors", (scope, no)))
         return all(stored.get(field) == vector.tobytes() for field, vector in vectors.items())
+
+    # Restore
+
+    def _restore(self, record: Record) -> Event:
+        collection = self._catalog.collection(self._connection, record.scope.namespace)
+        scope = self._scope(record.scope)
+        no = self._put_back(record, scope, record.twin if collection.twins == "merge" else None)
+        if no is None:
+            return Event("NONE", record.memory, at=self._now)
+        if record.deleted_at is not None:
+            self._run(self._sql["bury_memory"], (micros(record.deleted_at), no))
+        else:
+            self._derived.note(no, scope, record.vectors, record.owed)
+        self._derived.history += [(no, scope, *line_row(line)) for line in record.lines]
+        return Event("ADD", record.memory, None, record.memory.text, self._now, record.memory.provenance)
+
+    def _put_back(self, record: Record, scope: int, twin: bytes | None) -> int | None:
+        """Return the number of the row that was written; None if the memory, or its twin, is there already."""
+        row = memory_row(record.memory, scope, twin)
+        self._run(self._sql["insert_memory"], row)
+        if self._connection.changes():
+            return self._connection.last_insert_rowid()
+        self._derived.write()
+        no = self._run(self._sql["find_id"], (record.memory.id, scope)).get
+        if no is not None:
+            check_same(self._connection, self._row(no), row, record)
+            return None
+        buried, _ = self._twin(scope, twin)
+        return self._put_back(record, scope, twin) if buried else None
 
     # Update
 
@@ -181,9 +215,7 @@ class Transaction:
         collection = self._catalog.collection(self._connection, change.selection.namespace)
         merged = collection.twins == "merge" and stored[-2] != "path" and new.superseded_by is None
         twin = fingerprint(new) if merged else None
-        _, other = self._twin(scope, twin)
-        if other not in (None, no):
-            raise ConflictError(f"memory {old.id!r} cannot take this text: memory {self._row(other)[1]!r} says it already")
+        self._check_twin(old.id, no, scope, twin)
         vectors = change.vectors if change.vectors or new.text != old.text else None
         self._rewrite(no, stored, new, scope, twin, vectors, change.owed)
         return self._record("UPDATE", no, scope, new, old.text)
@@ -198,17 +230,17 @@ class Transaction:
         if vectors is not None:
             self._run(self._sql["erase_vectors"], (scope, no))
             self._run(self._sql["erase_jobs"], (no,))
-        self._derive(no, scope, vectors or {}, owed)
+        self._derived.note(no, scope, vectors or {}, owed)
 
     def _begin_history(self, no: int, stored: Row) -> None:
         """Before its first change, write down how a memory began: soon its row will no longer tell."""
         if not self._run(self._sql["has_history"], (no,)).get:
-            self._history.append((no, stored[_SCOPE], "ADD", stored[_CREATED], None, stored[_PROVENANCE]))
+            self._derived.history.append((no, stored[_SCOPE], "ADD", stored[_CREATED], None, stored[_PROVENANCE]))
 
     def _record(self, event: EventKind, no: int, scope: int, new: Memory, old_text: str) -> Event:
         changed = old_text != new.text
         provenance = json.dumps(new.provenance) if new.provenance else None
-        self._history.append((no, scope, event, self._at, old_text if changed else None, provenance))
+        self._derived.history.append((no, scope, event, self._at, old_text if changed else None, provenance))
         return Event(event, new, old_text if event == "UPDATE" else None, new.text, self._now, new.provenance)
 
     # Delete, purge, fill
@@ -231,7 +263,7 @@ class Transaction:
         self._run(self._sql["erase_jobs"], (no,))
         self._run(self._sql["bury_memory"], (self._at, no))
         self._begin_history(no, stored)
-        self._history.append((no, stored[_SCOPE], "DELETE", self._at, None, None))
+        self._derived.history.append((no, stored[_SCOPE], "DELETE", self._at, None, None))
 
     def _purge(self, selection: Selection) -> int:
         rows = self._of_one_owner(selection, self._select(selection, dead=True))
@@ -254,7 +286,7 @@ class Transaction:
         self._run(self._sql["end_job"], (change.job,))
         if row is None or row[1] != change.text:  # deleted or rewritten meanwhile: that change saw to its own vector
             return 0
-        self._vectors += [(change.memory, row[0], field, vector) for field, vector in change.vectors.items()]
+        self._derived.vectors += [(change.memory, row[0], field, vector) for field, vector in change.vectors.items()]
         self._run(self._sql["renew_scope"], (row[0],))  # no line of history tells readers that cache the scope
         return 1
 
@@ -268,33 +300,6 @@ class Transaction:
             no = self._run(self._sql["find_scope"], key).get or self._run(self._sql["create_scope"], key).get
             self._scopes[scope] = no
         return no
-
-    def _derive(self, no: int, scope: int, vectors: Mapping[str, Vector], owed: bool) -> None:
-        """Note what follows from a row that was written."""
-        self._indexed.append(no)
-        self._vectors += [(no, scope, field, vector) for field, vector in vectors.items()]
-        if owed:
-            self._jobs.append(("embed", scope, no, self._at, self._at))
-
-    def _write_derived(self) -> None:
-        if self._indexed:
-            self._run(self._sql["insert_words"], (json.dumps(self._indexed),))
-            self._indexed.clear()
-        self._write_vectors()
-        for name, rows in (("insert_history", self._history), ("insert_job", self._jobs)):
-            if rows:
-                self._run_many(self._sql[name], rows)
-                rows.clear()
-
-    def _write_vectors(self) -> None:
-        if not self._vectors:
-            return
-        rows, offset = [], 0
-        for no, scope, field, vector in self._vectors:
-            rows.append((no, scope, field, offset, vector.nbytes))
-            offset += vector.nbytes
-        self._run(self._sql["insert_vectors"], (json.dumps(rows), b"".join(v.tobytes() for *_, v in self._vectors)))
-        self._vectors.clear()
 
     def _select(self, selection: Selection, dead: bool = False) -> list[Row]:
         collection = self._catalog.collection(self._connection, selection.namespace)

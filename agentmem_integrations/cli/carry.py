@@ -1,0 +1,57 @@
+"""`agentmem export`, `import` and `backup`: memories carried to another place."""
+
+import sys
+
+from ..errors import InvalidInputError
+from .arguments import Arguments
+from .output import Output, memories
+from .status import OK
+from .target import open_memory, owner
+
+STREAM = "-"
+
+
+def export(args: Arguments, out: Output) -> int:
+    """Write the memories to a file, or to stdout."""
+    user = owner(args)
+    if out.json and args.file == STREAM:
+        raise InvalidInputError("--json and - would both write to stdout: name a file")
+    with open_memory(args.path(), must_exist=True) as mem:
+        written = mem.export(
+            sys.stdout.buffer if args.file == STREAM else args.file, user_id=user, vectors=args.vectors, overwrite=args.overwrite,
+            progress=sys.stderr.isatty() and args.file != STREAM,
+        )  # fmt: skip
+    if out.json:
+        out.document({"exported": written, "file": args.file})
+    elif args.file != STREAM:
+        out.line(f"exported {memories(written)} to {args.file}")
+    return OK
+
+
+def import_(args: Arguments, out: Output) -> int:
+    """Store the memories of an export."""
+    read = 0
+
+    def count(done: int) -> None:
+        nonlocal read
+        read = done
+
+    with open_memory(args.path()) as mem:
+        imported = mem.import_(sys.stdin.buffer if args.file == STREAM else args.file, progress=count)
+    if out.json:
+        out.document({"imported": imported, "known": read - imported})
+    else:
+        known = f", {read - imported:,} were known" if read > imported else ""
+        out.line(f"imported {memories(imported)}{known}")
+    return OK
+
+
+def backup(args: Arguments, out: Output) -> int:
+    """Copy the whole memory file."""
+    with open_memory(args.path(), must_exist=True) as mem:
+        size = mem.backup(args.file, overwrite=args.overwrite)
+    if out.json:
+        out.document({"file": args.file, "bytes": size})
+    else:
+        out.line(f"copied {args.path()} to {args.file}, {size:,} bytes")
+    return OK

@@ -1,0 +1,71 @@
+"""What follows from a memory's row: its words, its vectors, its history, its job.
+
+Gathered and written table by table, in few statements: a trigger in their place would make FTS5 flush its index at every row,
+and each statement hands the interpreter to other threads.
+"""
+
+import json
+from collections.abc import Mapping
+
+import apsw
+
+from ...ports import Vector
+from .statements import Row, statements
+
+
+class Derived:
+    """What one transaction still has to write.
+
+    Args:
+        connection: Inside a write transaction.
+        at: Its instant, in microseconds.
+
+    Attributes:
+        history: Values of `insert_history`.
+        vectors: Memory, scope, field and vector.
+    """
+
+    def __init__(self, connection: apsw.Connection, at: int) -> None:
+        self._connection = connection
+        self._at = at
+        self._sql = statements()
+        self._indexed: list[int] = []
+        self._jobs: list[Row] = []
+        self.history: list[Row] = []
+        self.vectors: list[tuple[int, int, str, Vector]] = []
+
+    def note(self, no: int, scope: int, vectors: Mapping[str, Vector], owed: bool) -> None:
+        """Note what follows from a row that was written."""
+        self._indexed.append(no)
+        self.vectors += [(no, scope, field, vector) for field, vector in vectors.items()]
+        if owed:
+            self._jobs.append(("embed", scope, no, self._at, self._at))
+
+    def write(self) -> None:
+        """Write what was noted so far."""
+        self._write_words()
+        self._write_vectors()
+        for name, rows in (("insert_history", self.history), ("insert_job", self._jobs)):
+            if rows:
+                self._connection.executemany(self._sql[name], rows)
+                rows.clear()
+
+    def _write_words(self) -> None:
+        if len(self._indexed) == 1:  # the lone add: what it can do without is worth leaving out
+            self._connection.execute(self._sql["insert_words_of_one"], self._indexed)
+        elif self._indexed:
+            self._connection.execute(self._sql["insert_words"], (json.dumps(self._indexed),))
+        self._indexed.clear()
+
+    def _write_vectors(self) -> None:
+        if len(self.vectors) == 1:
+            ((no, scope, field, vector),) = self.vectors
+            self._connection.execute(self._sql["insert_vector"], (no, scope, field, vector.tobytes()))
+        elif self.vectors:
+            rows, offset = [], 0
+            for no, scope, field, vector in self.vectors:
+                rows.append((no, scope, field, offset, vector.nbytes))
+                offset += vector.nbytes
+            end_to_end = b"".join(vector.tobytes() for *_, vector in self.vectors)
+            self._connection.execute(self._sql["insert_vectors"], (json.dumps(rows), end_to_end))
+        self.vectors.clear()
