@@ -4,13 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench build clean
+.PHONY: demo test test-long check bench build clean
 
 demo: $(READY)  ## Store a sample of real conversation and find it again
 	@$(BIN)/agentmem demo --db demo.db
 
 test: $(READY)  ## Run the tests
 	@$(BIN)/python -m pytest -n 2
+
+test-long: $(READY)  ## Hundreds of crashes: about five minutes
+	@AGENTMEM_LONG=1 $(BIN)/python -m pytest -n 2 tests/long
 
 check: $(READY)  ## Types, lint, layers
 	@$(BIN)/ruff check --quiet .

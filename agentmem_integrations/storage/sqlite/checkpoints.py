@@ -12,6 +12,8 @@ from typing import Final
 
 import apsw
 
+from ...errors import AgentMemError
+
 STEP_PAGES: Final = 1_000  # the thread works whenever the log has grown by as much (8 MB)
 HARD_PAGES: Final = 8_000  # from here on the writer helps: only it can start the log anew when writes never pause (64 MB)
 
@@ -59,16 +61,20 @@ class Checkpointer:
         return apsw.SQLITE_OK
 
     def _run(self) -> None:
-        with self._inside():
-            connection = self._connect()
+        connection: apsw.Connection | None = None
         while not self._closing:
             self._due.wait()
             if not self._closing:
-                with self._inside():
-                    self._copied = _checkpoint(connection) or self._copied
+                try:
+                    with self._inside():
+                        connection = connection or self._connect()
+                        self._copied = _checkpoint(connection) or self._copied
+                except (apsw.Error, AgentMemError) as error:  # a thread's edge: the next commit that is due tries again
+                    log.warning("checkpoint failed, the log keeps growing: %s", type(error).__name__)
             self._due.clear()
-        with self._inside():
-            connection.close()
+        if connection is not None:
+            with self._inside():
+                connection.close()
 
 
 def _checkpoint(connection: apsw.Connection) -> int | None:

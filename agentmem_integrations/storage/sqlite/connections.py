@@ -5,6 +5,7 @@ writer nor hold it up. A store in RAM is one connection for all, guarded by the 
 knows no write-ahead log and answers BUSY to readers beside a writer.
 """
 
+import logging
 import os
 import random
 import threading
@@ -24,11 +25,14 @@ from . import bm25
 from .checkpoints import Checkpointer
 from .forks import Gate
 from .schema import migrate, version
+from .scrub import scrub
 from .statements import migrations
 
+log = logging.getLogger("agentmem.storage")
 PAGE_SIZE: Final = 8_192  # seven 256-d vectors a page; 4,096 wastes a quarter of every page and loads slower
 WRITER_CACHE_KIB: Final = 65_536
 READER_CACHE_KIB: Final = 16_384
+FAILURES: Final = (apsw.FullError, apsw.IOError, apsw.CantOpenError, apsw.CorruptError, apsw.NoMemError)
 WAL_LIMIT: Final = 64 * 1024 * 1024  # bytes the log is cut back to after a burst
 
 
@@ -54,6 +58,8 @@ class Connections:
         StorageError: the path cannot be a memory file (see the subclasses).
     """
 
+    _writer: apsw.Connection | None
+
     def __init__(self, path: str, durability: Durability = "full", in_child: Callable[[], None] = lambda: None) -> None:
         self.path = path
         self.in_memory = path == MEMORY_URL
@@ -66,10 +72,14 @@ class Connections:
         self._gate = Gate(self._forked)
         if not self.in_memory:
             _claim(Path(path))
-        with reported(path):
-            if version(self._open_writer(), path) < len(migrations()):
-                with self.write() as connection:
-                    migrate(connection, path)
+        try:
+            with reported(path):
+                if version(self._open_writer(), path) < len(migrations()):
+                    with self.write() as connection:
+                        migrate(connection, path)
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def write(self) -> Iterator[apsw.Connection]:
@@ -80,9 +90,13 @@ class Connections:
             try:
                 yield connection
                 connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+            except BaseException as error:
+                try:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+                finally:
+                    if isinstance(error, FAILURES):
+                        self._give_up_writer()
                 raise
 
     @contextmanager
@@ -99,9 +113,15 @@ class Connections:
                 try:
                     yield connection
                 finally:
-                    connection.execute("ROLLBACK")
-            finally:
+                    if connection.in_transaction:  # an I/O error has ended it already
+                        connection.execute("ROLLBACK")
+            except FAILURES:
+                _close(connection)
+                raise
+            except BaseException:
                 self._hand_back(connection)
+                raise
+            self._hand_back(connection)
 
     @contextmanager
     def snapshot(self) -> Iterator[Step]:
@@ -139,8 +159,24 @@ class Connections:
         if self.in_memory:
             return True
         with self._gate, self._lock, reported(self.path):
-            (answer,) = self._usable_writer().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            return not answer[0]
+            connection, deadline = self._usable_writer(), time.monotonic() + BUSY_TIMEOUT_S
+            while True:
+                # SQLite calls the busy handler for readers and the writer, but not while another checkpoint is under way
+                (answer,) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                if not answer[0] or time.monotonic() > deadline:
+                    return not answer[0]
+                time.sleep(random.uniform(0.0002, 0.003))
+
+    def scrub(self) -> None:
+        """Zero what freed rows left in the file."""
+        if self.in_memory:
+            return
+        with self._gate, self._lock, reported(self.path):
+            connection = self._open(READER_CACHE_KIB)
+            try:
+                scrub(connection, self.file, PAGE_SIZE)
+            finally:
+                _close(connection)
 
     def close(self) -> None:
         """Close every connection. Closing twice is fine."""
@@ -151,9 +187,15 @@ class Connections:
         self._checkpointer.close()
         with self._gate, self._lock:
             while self._pool:
-                self._pool.pop().close()
+                _close(self._pool.pop())
             if self._writer is not None:
-                self._writer.close()
+                _close(self._writer)
+
+    def _give_up_writer(self) -> None:
+        """After a failing disk, go on with a new connection: FTS5 keeps state that a read error leaves half made."""
+        if self._writer is not None and not self.in_memory:
+            _close(self._writer)
+            self._writer = None
 
     def _take(self) -> apsw.Connection:
         self._check_open()
@@ -191,7 +233,7 @@ class Connections:
     def _renew(self) -> None:
         self._lock = threading.RLock()
         self._pool: deque[apsw.Connection] = deque()
-        self._writer: apsw.Connection | None = None
+        self._writer = None
         self._checkpointer = Checkpointer(lambda: self._open(READER_CACHE_KIB), lambda: self._gate)
 
     def _open_writer(self) -> apsw.Connection:
@@ -202,6 +244,14 @@ class Connections:
 
     def _open(self, cache_kib: int) -> apsw.Connection:
         connection = apsw.Connection(self.file)
+        try:
+            self._set_up(connection, cache_kib)
+        except BaseException:
+            _close(connection)
+            raise
+        return connection
+
+    def _set_up(self, connection: apsw.Connection, cache_kib: int) -> None:
         connection.set_busy_handler(_patience())
         version(connection, self.path)  # before anything below writes into the file
         connection.enable_load_extension(True)
@@ -220,7 +270,14 @@ class Connections:
         ):
             connection.execute(f"PRAGMA {pragma}").fetchall()
         bm25.register(connection)
-        return connection
+
+
+def _close(connection: apsw.Connection) -> None:
+    """Let go of a connection; what it could not move from the log into the file stays in the log."""
+    try:
+        connection.close()
+    except apsw.Error as error:
+        log.warning("closing met an error, the log stays: %s", type(error).__name__)
 
 
 @contextmanager

@@ -78,6 +78,18 @@ INSERT INTO memories_fts (rowid, scope, body, context) SELECT no, scope, body, c
 INSERT INTO memories_fts (memories_fts, rowid, scope, body, context)
 SELECT 'delete', no, scope, body, context FROM memories_lexical WHERE no = ?
 
+-- name: know_words
+CREATE VIRTUAL TABLE IF NOT EXISTS temp.words USING fts5vocab ('main', 'memories_fts', 'row')
+
+-- name: first_words
+SELECT DISTINCT CAST(term AS BLOB) FROM memories_fts_idx
+
+-- name: has_word
+SELECT 1 FROM temp.words WHERE term >= ? AND term < ? LIMIT 1
+
+-- name: rebuild_words
+INSERT INTO memories_fts (memories_fts) VALUES ('rebuild')
+
 -- name: insert_history
 INSERT INTO history (memory, scope, event, at, old_text, provenance) VALUES (?, ?, ?, ?, ?, ?)
 

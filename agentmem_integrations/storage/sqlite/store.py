@@ -12,7 +12,7 @@ import apsw
 import sqlite_vec
 
 from ...config import MATRIX_BUDGET, Durability, Twins
-from ...errors import AgentMemError, ConflictError, NotFoundError, StoreBusyError
+from ...errors import AgentMemError, ConflictError, NotFoundError, StorageError, StoreBusyError
 from ...models import Event, Identity, Memory, Scope
 from ...ports import Ask, Candidates, Change, Debt, Dump, Outcome, Purge, Record, Selection
 from .backup import copy_to
@@ -68,9 +68,15 @@ class SqliteStore:
                 break
             except Undone as undone:
                 refused[undone.position] = undone.error
-        if any(isinstance(c, Purge) for c in changes):
+        purges = [position for position, change in enumerate(changes) if isinstance(change, Purge)]
+        if purges:
             self._matrices.clear()
-            self._empty_log()
+            try:
+                self._empty_log()
+                self._connections.scrub()
+            except StorageError as error:  # the changes are committed: whoever shares the transaction must not be told otherwise
+                for position in purges:
+                    outcomes[position] = error
         return outcomes
 
     def _empty_log(self) -> None:

@@ -16,6 +16,7 @@ from .catalog import Catalog
 from .derived import Derived
 from .records import check_same, line_row
 from .rows import memory_of, memory_row, micros, owner
+from .scrub import tells_erased_words
 from .statements import Row, query, statements
 from .where import selected
 
@@ -279,6 +280,8 @@ class Transaction:
             self._run(self._sql["renew_scope"], (scope,))
             self._run(self._sql["forget_scope"], (scope,))  # of whom nothing is left, the name goes as well
         self._scopes.clear()
+        if rows and tells_erased_words(self._connection):
+            self._run(self._sql["rebuild_words"])
         return len(rows)
 
     def _fill(self, change: Fill) -> int:
