@@ -17,6 +17,7 @@ from ..ports import Change, Insert, Outcome, Record, Update
 
 T = TypeVar("T")
 
+STILL: Final = 4  # yields in a row without a newcomer, after which nobody else is expected
 MAX_BATCH: Final = 512  # writes in one transaction: enough to make the sync to disk cheap, few enough to keep it short
 
 
@@ -105,7 +106,7 @@ class Stage:
             self._start_anew()
         if not self._queue and self._busy.acquire(blocking=False):
             try:
-                self._let_others_join()
+                self._let_others_join(mine=1)
                 self._work_or_fail([write, *self._taken(MAX_BATCH - 1)], mine=write)
             finally:
                 self._busy.release()
@@ -148,7 +149,7 @@ class Stage:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._closing = self._ended = False
-        self._crowd = 1
+        self._crowd = self._last = 1
 
     def _start_thread(self) -> None:
         with self._starting:
@@ -158,14 +159,16 @@ class Stage:
                 thread.start()
                 self._thread = thread
 
-    def _let_others_join(self) -> None:
-        """Yield to as many callers as shared the last batch: those it woke are about to write again.
+    def _let_others_join(self, mine: int = 0) -> None:
+        """Yield while those are coming who shared the last two batches: the callers just woken are about to write again.
 
-        A lone caller's last batch was its own, so it waits for nobody; and nobody ever waits for a clock.
+        Else half of a crowd would be committed while the other half queues, at two syncs to disk for one. A lone caller's
+        last batch was its own, so it waits for nobody; and nobody ever waits for a clock.
         """
-        for _ in range(self._crowd - 1):
-            if len(self._queue) + 1 >= self._crowd:
-                break
+        seen, still = -1, 0
+        while still < STILL and len(self._queue) + mine < self._crowd:
+            still = still + 1 if len(self._queue) == seen else 0
+            seen = len(self._queue)
             time.sleep(0)
 
     def _taken(self, most: int) -> list[Write[Any]]:
@@ -180,7 +183,8 @@ class Stage:
 
     def _work_or_fail(self, batch: list[Write[Any]], mine: Write[Any] | None = None) -> None:
         """Work off a batch and pass it on, all but the write whose caller is here and passes it on himself."""
-        self._crowd = len(batch)
+        self._crowd = len(batch) + self._last if len(batch) > 1 else 1
+        self._last = len(batch)
         try:
             self._work(batch)
         except BaseException as error:  # a write nobody answers would wait for ever, whatever went wrong
@@ -196,6 +200,7 @@ class Stage:
             self._wake.clear()
             while self._queue:
                 with self._busy:
+                    self._let_others_join()
                     self._work_or_fail(self._taken(MAX_BATCH))
             if self._closing:
                 # In this order: what is queued before `_ended` is seen here, what comes later sees `_ended`
