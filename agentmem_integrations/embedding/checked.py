@@ -60,7 +60,7 @@ class CheckedEmbedder:
     def _called(self, method: Callable[[Any], Any], argument: Any) -> NDArray[Any]:
         try:
             result: NDArray[Any] = np.asarray(method(argument), dtype=np.float32)
-        except Exception as e:
+        except Exception as e:  # the edge to other people's code: whatever it raises, the words must be kept
             raise EmbeddingError(f"the embedder {type(self._inner).__name__} failed with {type(e).__name__}") from e
         return result
 
