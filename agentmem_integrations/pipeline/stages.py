@@ -1,7 +1,7 @@
 """Self-clocking batches: a lone caller waits for nobody, a crowd forms its own batch.
 
 Group commit as databases do it (DeWitt et al., "Implementation Techniques for Main Memory Database Systems", 1984): while
-one batch is being worked off, the next one gathers. No timer decides when.
+one batch is being worked off, the next one gathers. No fixed interval decides when.
 """
 
 import asyncio
@@ -10,14 +10,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Generic, TypeVar
+from contextlib import suppress
+from itertools import pairwise
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from ..errors import AgentMemError, ClosedError, StorageError
 from ..ports import Change, Insert, Outcome, Record, Update
 
 T = TypeVar("T")
 
-STILL: Final = 4  # yields in a row without a newcomer, after which nobody else is expected
+PATIENCE_S: Final = 0.002  # the longest wait for others to join a batch; never longer than the last batch took
 MAX_BATCH: Final = 512  # writes in one transaction: enough to make the sync to disk cheap, few enough to keep it short
 
 
@@ -30,7 +32,9 @@ class Write(Generic[T]):
         wanting: The changes whose text needs a vector, with that text.
     """
 
-    __slots__ = ("changes", "embed", "error", "finish", "future", "gate", "loop", "outcomes", "settled", "wanting")
+    __slots__ = (
+        "changes", "embed", "error", "finish", "future", "gate", "heir", "loop", "outcomes", "settled", "state", "wanting",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -47,16 +51,30 @@ class Write(Generic[T]):
         self.settled = False
         self.loop: asyncio.AbstractEventLoop | None = None
         self.future: asyncio.Future[None] | None = None
-        self.gate = threading.Lock()  # held until settled: a bare lock is the cheapest thing to wait on
+        self.state: Literal["", "waiting", "awake"] = ""
+        self.heir: Write[Any] | None = None  # whom this one's caller wakes
+        self.gate = threading.Lock()  # held until the caller may go on: a bare lock is the cheapest thing to wait on
         self.gate.acquire()
 
     def result(self) -> T:
         """Wait for the outcome and return the caller's result."""
         if not self.settled:
-            self.gate.acquire()
+            self.state = "waiting"
+            try:
+                self.gate.acquire()
+            finally:  # an interrupted caller passes it on as well
+                self.state = "awake"
+                self.wake_heir()
         if self.error is not None:
             raise self.error
         return self.finish(self.outcomes)
+
+    def wake_heir(self) -> None:
+        """Let the caller go on who comes next."""
+        heir, self.heir = self.heir, None
+        if heir is not None:
+            with suppress(RuntimeError):  # open already: two passed it on at once
+                heir.gate.release()
 
     def deliver(self) -> None:
         """Wake the caller that awaits this write; runs on its loop."""
@@ -65,13 +83,28 @@ class Write(Generic[T]):
 
 
 def settle(writes: Sequence[Write[T]]) -> None:
-    """Wake everyone who waits for these writes: one call per event loop, however many wait there."""
+    """Wake everyone who waits for these writes: one call per event loop, however many wait there; and one thread.
+
+    That thread wakes the next before it goes on, and so forth: threads woken all at once would only queue for the interpreter,
+    two switches each.
+    """
     loops: dict[asyncio.AbstractEventLoop, list[Write[T]]] = {}
+    waiting: list[Write[T]] = []
     for write in writes:
         write.settled = True
-        write.gate.release()
+        if write.state == "waiting":
+            waiting.append(write)
+        else:
+            write.gate.release()
         if write.loop is not None:
             loops.setdefault(write.loop, []).append(write)
+    for before, after in pairwise(waiting):
+        before.heir = after
+    if waiting:
+        waiting[0].gate.release()
+    for write in waiting:
+        if write.state == "awake":  # interrupted before it had an heir
+            write.wake_heir()
     for loop, waiting in loops.items():
         try:
             loop.call_soon_threadsafe(_deliver, waiting)
@@ -89,14 +122,18 @@ class Stage:
 
     Args:
         name: The thread's name.
-        work: Does one batch; must settle or pass on every write of it.
-        then: Where a batch goes that the stage's own thread has worked off.
+        work: Does one batch.
+        then: Where a batch goes that was worked off: to the callers, or to the next stage.
+        carries: A write whose caller is here is passed on by him.
     """
 
-    def __init__(self, name: str, work: Callable[[list[Write[Any]]], None], then: Callable[[list[Write[Any]]], None]) -> None:
+    def __init__(
+        self, name: str, work: Callable[[list[Write[Any]]], None], then: Callable[[list[Write[Any]]], None], *, carries: bool = False
+    ) -> None:
         self._name = name
         self._work = work
         self._then = then
+        self._carries = carries
         self._pid = -1
         self._start_anew()
 
@@ -121,6 +158,9 @@ class Stage:
         if os.getpid() != self._pid:
             self._start_anew()
         self._queue.extend(writes)
+        if 0 < self._missing <= len(self._queue):
+            with suppress(RuntimeError):  # open already
+                self._complete.release()
         if self._thread is None:
             self._start_thread()
         if not self._wake.is_set():
@@ -149,7 +189,10 @@ class Stage:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._closing = self._ended = False
-        self._crowd = self._last = 1
+        self._complete = threading.Lock()  # released when nobody of the crowd is missing any more
+        self._missing = 0  # length of the queue that is waited for; 0 if nobody waits for it
+        self._crowd = 1  # callers that may be about to write: those just woken and those who wait
+        self._took = 0.0  # seconds that the last batch took
 
     def _start_thread(self) -> None:
         with self._starting:
@@ -160,16 +203,19 @@ class Stage:
                 self._thread = thread
 
     def _let_others_join(self, mine: int = 0) -> None:
-        """Yield while those are coming who shared the last two batches: the callers just woken are about to write again.
+        """Wait while those are coming who shared the last batch: the callers just woken are about to write again.
 
         Else half of a crowd would be committed while the other half queues, at two syncs to disk for one. A lone caller's
-        last batch was its own, so it waits for nobody; and nobody ever waits for a clock.
+        last batch was its own, so it waits for nobody; and nobody waits longer than the last batch took, for a caller who has
+        gone. Waiting asleep leaves the interpreter to those who come.
         """
-        seen, still = -1, 0
-        while still < STILL and len(self._queue) + mine < self._crowd:
-            still = still + 1 if len(self._queue) == seen else 0
-            seen = len(self._queue)
-            time.sleep(0)
+        missing = min(self._crowd, MAX_BATCH) - mine
+        if len(self._queue) < missing:
+            self._complete.acquire(blocking=False)  # forget a signal that came too late for the last crowd
+            self._missing = missing
+            if len(self._queue) < missing:
+                self._complete.acquire(timeout=min(self._took, PATIENCE_S))
+            self._missing = 0
 
     def _taken(self, most: int) -> list[Write[Any]]:
         """Take what waits out of the queue."""
@@ -182,9 +228,8 @@ class Stage:
         return taken
 
     def _work_or_fail(self, batch: list[Write[Any]], mine: Write[Any] | None = None) -> None:
-        """Work off a batch and pass it on, all but the write whose caller is here and passes it on himself."""
-        self._crowd = len(batch) + self._last if len(batch) > 1 else 1
-        self._last = len(batch)
+        """Work off a batch and pass it on."""
+        began = time.perf_counter()
         try:
             self._work(batch)
         except BaseException as error:  # a write nobody answers would wait for ever, whatever went wrong
@@ -192,7 +237,9 @@ class Stage:
             if not isinstance(error, Exception):
                 raise  # KeyboardInterrupt, in a caller that worked for others as well
         else:
-            self._then([write for write in batch if write is not mine])
+            self._took = time.perf_counter() - began
+            self._crowd = len(batch) + len(self._queue)
+            self._then([write for write in batch if not write.settled and not (self._carries and write is mine)])
 
     def _run(self) -> None:
         while True:

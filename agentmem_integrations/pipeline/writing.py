@@ -33,7 +33,7 @@ class Commits:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.stage = Stage("agentmem-commit", self._commit, lambda batch: None)
+        self.stage = Stage("agentmem-commit", self._commit, settle)
 
     def run(self, write: Write[T]) -> T:
         """Commit the write and return its result; in this thread if nobody else is writing."""
@@ -52,7 +52,6 @@ class Commits:
             for write in batch:
                 write.outcomes = outcomes[position : position + len(write.changes)]
                 position += len(write.changes)
-            settle(batch)
 
     def _commit_failed(self, batch: list[Write[Any]], error: Exception) -> None:
         """The transaction was rolled back. What is wrong with the file is everybody's; anything else is one write's fault."""
@@ -88,7 +87,7 @@ class Writing:
         self.embedder = embedder
         self.owes = owes
         self._namespace = namespace
-        self._stage = Stage("agentmem-embed", self._embed, commits.stage.put)
+        self._stage = Stage("agentmem-embed", self._embed, commits.stage.put, carries=True)
         self._owing = embedder is not None and commits.store.count_debts(namespace) > 0
         if commits.store.has_expired():
             commits.stage.put([Write([Sweep()], lambda outcomes: None)])

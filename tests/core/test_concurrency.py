@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -397,3 +398,45 @@ assert joined(fork(child)) == 0
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_memory_in_ram_says_that_it_cannot_be_forked(run_python: Run) -> None:
     run_python(FORKING + FORKED_MEMORY, "memory://")
+
+
+INTERRUPTED = """
+import signal, sys, threading
+from agentmem_integrations import AgentMemory
+
+class Interrupted(BaseException):
+    pass
+
+def interrupt(number, frame):
+    if frame.f_code.co_name == "result" and frame.f_code.co_filename.endswith("stages.py"):
+        raise Interrupted  # as Ctrl-C does, while the caller waits for his turn
+
+mem = AgentMemory(sys.argv[1])
+def write(user):
+    for n in range(400):
+        mem.add(f"memory {n}", user_id=user)
+threads = [threading.Thread(target=write, args=(f"user {n}",), daemon=True) for n in range(6)]
+signal.signal(signal.SIGALRM, interrupt)
+signal.setitimer(signal.ITIMER_REAL, 0.002, 0.0007)
+for thread in threads:
+    thread.start()
+interrupted = n = 0
+while any(thread.is_alive() for thread in threads) and n < 20_000:
+    try:
+        n += 1
+        mem.add(f"memory {n}", user_id="main")
+    except Interrupted:
+        interrupted += 1
+signal.setitimer(signal.ITIMER_REAL, 0)
+for thread in threads:
+    thread.join(30)
+    assert not thread.is_alive(), "a caller waits for ever"
+print(interrupted)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs interval timers")
+def test_a_caller_who_is_interrupted_does_not_leave_the_others_waiting(path: str, opened: Opened, run_python: Run) -> None:
+    assert int(run_python(INTERRUPTED, path, timeout=120)) > 0
+    mem = opened(path, embedder=None)
+    assert all(len(mem.list(user_id=f"user {n}", limit=1_000)) == 400 for n in range(6))
