@@ -27,13 +27,13 @@ if TYPE_CHECKING:
         VectorError,
     )
     from .memory import AgentMemory, UserMemory
-    from .models import KINDS, SHARED, AddResult, Event, Hit, Memory
+    from .models import DIFFERENCES, KINDS, SHARED, AddResult, Event, Finding, Hit, Memory, Report
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "memory": ("AgentMemory", "UserMemory"),
-    "models": ("KINDS", "SHARED", "AddResult", "Event", "Hit", "Memory"),
+    "models": ("DIFFERENCES", "KINDS", "SHARED", "AddResult", "Event", "Finding", "Hit", "Memory", "Report"),
     "errors": (
         "AgentMemError", "ClosedError", "ConflictError", "EmbedderMismatchError", "EmbeddingError", "FilterError",
         "InvalidInputError", "MissingExtraError", "NotADatabaseError", "NotFoundError", "SchemaError", "ScopeError",
@@ -43,10 +43,10 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "KINDS", "SHARED", "AddResult", "AgentMemError", "AgentMemory", "ClosedError", "ConflictError", "EmbedderMismatchError",
-    "EmbeddingError", "Event", "FilterError", "Hit", "InvalidInputError", "Memory", "MissingExtraError", "NotADatabaseError",
-    "NotFoundError", "SchemaError", "ScopeError", "StorageError", "StoreBusyError", "StoreFullError", "TextError",
-    "UserMemory", "VectorError",
+    "DIFFERENCES", "KINDS", "SHARED", "AddResult", "AgentMemError", "AgentMemory", "ClosedError", "ConflictError",
+    "EmbedderMismatchError", "EmbeddingError", "Event", "FilterError", "Finding", "Hit", "InvalidInputError", "Memory",
+    "MissingExtraError", "NotADatabaseError", "NotFoundError", "Report", "SchemaError", "ScopeError", "StorageError",
+    "StoreBusyError", "StoreFullError", "TextError", "UserMemory", "VectorError",
 ]  # fmt: skip
 
 

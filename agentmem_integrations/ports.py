@@ -4,7 +4,7 @@ Nothing here knows a database, a model or a framework. A store is told whole cha
 never handed SQL, row numbers or transactions.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .config import Twins
 from .errors import AgentMemError
 from .filters import Condition
-from .models import Event, EventKind, Identity, Memory, Scope
+from .models import Event, EventKind, Identity, Memory, Report, Scope
 
 Vector = NDArray[np.float32]
 """Shape (dim,), unit length."""
@@ -331,6 +331,26 @@ class Store(Protocol):
 
     def stats(self, namespace: str, scope: Scope | None) -> dict[str, Any]:
         """Return counts and sizes."""
+
+    def verify(self, namespace: str, scope: Scope | None, progress: Callable[[int], None]) -> Report:
+        """Compare the memories with everything derived from them, in both directions, as they are at one instant; change nothing.
+
+        Args:
+            namespace: The collection of `scope`.
+            scope: Only this owner's memories; None means everything in the store, all collections.
+            progress: Called with the number of memories looked at so far.
+        """
+
+    def repair(self, namespace: str, scope: Scope | None, progress: Callable[[int], None]) -> Report:
+        """Mend what `verify` finds, and nothing else, while others go on writing.
+
+        A vector that must be made again is owed from then on: whoever has the embedder makes it (see `debts`).
+
+        Args:
+            namespace: As for `verify`.
+            scope: As for `verify`.
+            progress: Called with the number of differences mended so far.
+        """
 
     def close(self) -> None:
         """Let go of the file. Nothing acknowledged is lost."""

@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"agentmem {__version__}")
     _common(top, hidden=True)
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for define in (_add, _search, _list, _history, _delete, _stats, _export, _import, _backup, _demo, _bench):
+    for define in (_add, _search, _list, _history, _delete, _stats, _export, _import, _backup, _verify, _repair, _demo, _bench):
         define(commands)
     return top
 
@@ -154,6 +154,14 @@ def _backup(commands: Any) -> None:
     command.add_argument("file", metavar="FILE", help="the copy to write")
     command.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
     _common(command, owner=False, narrow=False)
+
+
+def _verify(commands: Any) -> None:
+    _common(_command(commands, "verify", "compare the memories with every index, of one user or of the whole file"), narrow=False)
+
+
+def _repair(commands: Any) -> None:
+    _common(_command(commands, "repair", "mend what verify finds, and nothing else"), narrow=False)
 
 
 def _demo(commands: Any) -> None:

@@ -13,6 +13,7 @@ from .arguments import Arguments, parser
 from .carry import backup, export, import_
 from .demo import demo
 from .manage import delete, stats
+from .mend import repair, verify
 from .output import Output
 from .read import history, list_memories, search
 from .status import ERROR, INTERRUPTED, OK
@@ -27,6 +28,8 @@ COMMANDS: Final[Mapping[str, Callable[[Arguments, Output], int]]] = {
     "export": export,
     "import": import_,
     "backup": backup,
+    "verify": verify,
+    "repair": repair,
     "demo": demo,
 }
 
@@ -38,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The words behind `agentmem`; default those of the process.
 
     Returns:
-        The exit status: 0; 1 if the user declined; 2 for an error, told in one line on stderr; 130 after Ctrl-C.
+        The exit status: 0; 1 if the user declined, or the file is not sound; 2 for an error, told in one line on stderr; 130 after Ctrl-C.
 
     Raises:
         SystemExit: after `--help`, `--version` and usage errors, as argparse does.

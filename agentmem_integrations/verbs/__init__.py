@@ -2,13 +2,14 @@
 
 from .changing import Changing
 from .finding import Finding
+from .mending import Mending
 from .porting import Porting
 from .storing import Results, Storing
 
 __all__ = ["MemoryVerbs", "Porting", "Results"]
 
 
-class MemoryVerbs(Storing, Finding, Changing):
+class MemoryVerbs(Storing, Finding, Changing, Mending):
     """What can be done with the memories of one collection. Every verb has an async twin with an `a` in front.
 
     Ids: `user_id` owns a memory, and nobody else's call ever sees it; `agent_id` and `session_id` narrow. At least one must be

@@ -148,6 +148,20 @@ class Connections:
             else:  # a forked child leaves the parent's connection alone
                 self._inherited.append(connection)
 
+    @contextmanager
+    def write_aside(self, prepare: Callable[[apsw.Connection], T]) -> Iterator[T]:
+        """Like `write`, on a connection of its own that `prepare` has set up in its own way. Not for a store in RAM."""
+        with self._gate, self._lock, reported(self.path):
+            self._check_open()
+            connection = self._open(READER_CACHE_KIB)
+            try:
+                prepared = prepare(connection)
+                connection.execute("BEGIN IMMEDIATE")
+                yield prepared
+                connection.execute("COMMIT")
+            finally:
+                _close(connection)  # which rolls back what was not committed
+
     def _copied(self) -> apsw.Connection:
         copy = apsw.Connection(":memory:")
         with self._lock, copy.backup("main", self._usable_writer(), "main") as backup:

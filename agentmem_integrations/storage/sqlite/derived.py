@@ -9,7 +9,9 @@ from collections.abc import Mapping
 
 import apsw
 
+from ...models import Memory
 from ...ports import Vector
+from .seals import seal
 from .statements import Row, statements
 
 
@@ -22,7 +24,7 @@ class Derived:
 
     Attributes:
         history: Values of `insert_history`.
-        vectors: Memory, scope, field and vector.
+        vectors: Memory, scope, field, vector and seal.
     """
 
     def __init__(self, connection: apsw.Connection, at: int) -> None:
@@ -32,14 +34,20 @@ class Derived:
         self._indexed: list[int] = []
         self._jobs: list[Row] = []
         self.history: list[Row] = []
-        self.vectors: list[tuple[int, int, str, Vector]] = []
+        self.vectors: list[tuple[int, int, str, bytes, bytes]] = []
 
-    def note(self, no: int, scope: int, vectors: Mapping[str, Vector], owed: bool) -> None:
+    def note(self, no: int, scope: int, memory: Memory, vectors: Mapping[str, Vector], owed: bool) -> None:
         """Note what follows from a row that was written."""
         self._indexed.append(no)
-        self.vectors += [(no, scope, field, vector) for field, vector in vectors.items()]
+        self.note_vectors(no, scope, memory.text, memory.name, vectors)
         if owed:
             self._jobs.append(("embed", scope, no, self._at, self._at))
+
+    def note_vectors(self, no: int, scope: int, text: str, name: str | None, vectors: Mapping[str, Vector]) -> None:
+        """Note the vectors of a row, sealed with its words."""
+        for field, vector in vectors.items():
+            numbers = vector.tobytes()
+            self.vectors.append((no, scope, field, numbers, seal(text, name, numbers)))
 
     def write(self) -> None:
         """Write what was noted so far."""
@@ -59,13 +67,12 @@ class Derived:
 
     def _write_vectors(self) -> None:
         if len(self.vectors) == 1:
-            ((no, scope, field, vector),) = self.vectors
-            self._connection.execute(self._sql["insert_vector"], (no, scope, field, vector.tobytes()))
+            self._connection.execute(self._sql["insert_vector"], self.vectors[0])
         elif self.vectors:
             rows, offset = [], 0
-            for no, scope, field, vector in self.vectors:
-                rows.append((no, scope, field, offset, vector.nbytes))
-                offset += vector.nbytes
-            end_to_end = b"".join(vector.tobytes() for *_, vector in self.vectors)
+            for no, scope, field, numbers, sealed in self.vectors:
+                rows.append((no, scope, field, offset, len(numbers)))
+                offset += len(numbers) + len(sealed)
+            end_to_end = b"".join(part for *_, numbers, sealed in self.vectors for part in (numbers, sealed))
             self._connection.execute(self._sql["insert_vectors"], (json.dumps(rows), end_to_end))
         self.vectors.clear()

@@ -1,20 +1,22 @@
-"""Reads the named statements of statements.sql, so that SQL stays in .sql files."""
+"""Reads the named statements of statements.sql and verify.sql, so that SQL stays in .sql files."""
 
 import re
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, Final
 
 import apsw
 
 Row = tuple[Any, ...]
+FILES: Final = ("statements.sql", "verify.sql")
 
 
 @cache
 def statements() -> dict[str, str]:
     """Return every statement by its name."""
-    text = (resources.files(__package__) / "statements.sql").read_text(encoding="utf-8")
+    folder = resources.files(__package__)
+    text = "\n".join((folder / name).read_text(encoding="utf-8") for name in FILES)
     blocks = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
     return {name: body.strip() for name, body in zip(blocks[::2], blocks[1::2], strict=True)}
 
@@ -24,7 +26,7 @@ def query(connection: apsw.Connection, name: str, values: Sequence[Any] = (), *,
 
     Args:
         connection: Where.
-        name: In statements.sql.
+        name: In one of the `FILES`.
         values: What is bound.
         where: The condition that stands for `{where}` in it, compiled by where.py.
     """

@@ -45,6 +45,10 @@ UPDATE memories SET deleted_at = ?, twin = NULL WHERE no = ?
 -- name: erase_memory
 DELETE FROM memories WHERE no = ?
 
+-- name: forget_successors
+UPDATE memories SET superseded_by = NULL
+WHERE scope = ?1 AND superseded_by IS NOT NULL AND NOT EXISTS (SELECT 1 FROM memories o WHERE o.id = memories.superseded_by AND o.scope = ?1)
+
 -- name: find_twin
 SELECT no FROM memories WHERE scope = ? AND twin = ?
 
@@ -52,13 +56,14 @@ SELECT no FROM memories WHERE scope = ? AND twin = ?
 SELECT no FROM memories WHERE id = ? AND scope = ?
 
 -- name: insert_vector
-INSERT OR REPLACE INTO vectors (memory, scope, field, vector) VALUES (?, ?, ?, ?)
+INSERT OR REPLACE INTO vectors (memory, scope, field, vector, seal) VALUES (?, ?, ?, ?, ?)
 
 -- name: insert_vectors
--- All at once: [[memory, scope, field, offset, bytes], ...] and the vectors end to end. A statement for each row would give
--- the interpreter away, and take it back, at each row.
-INSERT OR REPLACE INTO vectors (memory, scope, field, vector)
-SELECT value ->> 0, value ->> 1, value ->> 2, substr(?2, (value ->> 3) + 1, value ->> 4) FROM json_each(?1)
+-- All at once: [[memory, scope, field, offset, bytes], ...] and the vectors end to end, each with its seal behind it. A statement
+-- for each row would give the interpreter away, and take it back, at each row.
+INSERT OR REPLACE INTO vectors (memory, scope, field, vector, seal)
+SELECT value ->> 0, value ->> 1, value ->> 2, substr(?2, (value ->> 3) + 1, value ->> 4), substr(?2, (value ->> 3) + (value ->> 4) + 1, 16)
+FROM json_each(?1)
 
 -- name: read_vectors
 SELECT field, vector FROM vectors WHERE scope = ? AND memory = ?
@@ -127,7 +132,7 @@ WHERE j.kind = 'embed' AND c.name = ?
 SELECT m.*, NULL, NULL FROM memories m WHERE m.expires_at <= ? AND m.deleted_at IS NULL ORDER BY m.expires_at LIMIT ?
 
 -- name: live_text
-SELECT scope, text FROM memories WHERE no = ? AND deleted_at IS NULL
+SELECT scope, text, name FROM memories WHERE no = ? AND deleted_at IS NULL
 
 -- name: select_memories
 SELECT m.*, s.kind, s.owner FROM memories m JOIN scopes s ON s.no = m.scope WHERE {where} ORDER BY m.no

@@ -13,7 +13,7 @@ import sqlite_vec
 
 from ...config import MATRIX_BUDGET, Durability, Twins
 from ...errors import AgentMemError, ConflictError, NotFoundError, StorageError, StoreBusyError
-from ...models import Event, Identity, Memory, Scope
+from ...models import Event, Identity, Memory, Report, Scope
 from ...ports import Ask, Candidates, Change, Debt, Dump, Outcome, Purge, Record, Selection
 from .backup import copy_to
 from .catalog import Catalog
@@ -21,8 +21,10 @@ from .connections import Connections
 from .gather import Gatherer
 from .nearest import FOREVER, MatrixCache
 from .records import dumped, taken
-from .rows import memory_of, micros, moment
+from .repair import Repairing
+from .rows import memory_of, micros, moment, owner
 from .statements import Row, migrations, query
+from .verify import Progress, Verifying
 from .where import selected
 from .writer import Transaction, Undone
 
@@ -166,6 +168,15 @@ class SqliteStore:
             "versions": {"schema": len(migrations()), "sqlite": apsw.sqlite_lib_version(), "sqlite_vec": sqlite_vec.__version__},
         }
 
+    def verify(self, namespace: str, scope: Scope | None, progress: Progress) -> Report:
+        """Compare the memories with everything derived from them."""
+        with self._connections.snapshot() as step:
+            return Verifying(step, step(lambda c: self._number(c, namespace, scope)), progress).run().report()
+
+    def repair(self, namespace: str, scope: Scope | None, progress: Progress) -> Report:
+        """Mend what `verify` finds, and nothing else."""
+        return Repairing(self._connections, lambda c: self._number(c, namespace, scope), progress).run()
+
     def close(self) -> None:
         """Close every connection."""
         self._connections.close()
@@ -174,6 +185,13 @@ class SqliteStore:
     def _where(self, connection: apsw.Connection, selection: Selection, dead: bool = False) -> tuple[str, list[Any]]:
         collection = self._catalog.collection(connection, selection.namespace)
         return selected(selection, collection.no, _micros_now(), dead=dead)
+
+    def _number(self, connection: apsw.Connection, namespace: str, scope: Scope | None) -> int | None:
+        """Return the number of a scope's row; None for no scope, 0 for one that is not there."""
+        if scope is None:
+            return None
+        rows = query(connection, "find_scope", (self._catalog.collection(connection, namespace).no, *owner(scope)))
+        return int(rows[0][0]) if rows else 0
 
     def _cursor(self, connection: apsw.Connection, selection: Selection, after: str) -> int:
         """Return the row number of the last memory of the page before; it may have been deleted since."""

@@ -125,7 +125,7 @@ class Transaction:
         if not self._connection.changes():
             return self._clash(change, row, scope, twin)
         no = self._connection.last_insert_rowid()
-        self._derived.note(no, scope, change.vectors, change.owed)
+        self._derived.note(no, scope, memory, change.vectors, change.owed)
         return Event("ADD", memory, None, memory.text, self._now, memory.provenance)
 
     def _clash(self, change: Insert, row: Row, scope: int, twin: bytes | None) -> Event:
@@ -189,7 +189,7 @@ class Transaction:
         if record.deleted_at is not None:
             self._run(self._sql["bury_memory"], (micros(record.deleted_at), no))
         else:
-            self._derived.note(no, scope, record.vectors, record.owed)
+            self._derived.note(no, scope, record.memory, record.vectors, record.owed)
         self._derived.history += [(no, scope, *line_row(line)) for line in record.lines]
         return Event("ADD", record.memory, None, record.memory.text, self._now, record.memory.provenance)
 
@@ -231,7 +231,7 @@ class Transaction:
         if vectors is not None:
             self._run(self._sql["erase_vectors"], (scope, no))
             self._run(self._sql["erase_jobs"], (no,))
-        self._derived.note(no, scope, vectors or {}, owed)
+        self._derived.note(no, scope, new, vectors or {}, owed)
 
     def _begin_history(self, no: int, stored: Row) -> None:
         """Before its first change, write down how a memory began: soon its row will no longer tell."""
@@ -278,6 +278,7 @@ class Transaction:
         scopes = {row[_SCOPE] for row in rows}
         for scope in scopes:
             self._run(self._sql["renew_scope"], (scope,))
+            self._run(self._sql["forget_successors"], (scope,))  # an id that is gone is told nowhere
             self._run(self._sql["forget_scope"], (scope,))  # of whom nothing is left, the name goes as well
         self._scopes.clear()
         if rows and tells_erased_words(self._connection):
@@ -289,7 +290,7 @@ class Transaction:
         self._run(self._sql["end_job"], (change.job,))
         if row is None or row[1] != change.text:  # deleted or rewritten meanwhile: that change saw to its own vector
             return 0
-        self._derived.vectors += [(change.memory, row[0], field, vector) for field, vector in change.vectors.items()]
+        self._derived.note_vectors(change.memory, row[0], row[1], row[2], change.vectors)
         self._run(self._sql["renew_scope"], (row[0],))  # no line of history tells readers that cache the scope
         return 1
 

@@ -1,0 +1,63 @@
+"""`agentmem verify` and `repair`: does the file agree with itself, and if not, what is done about it."""
+
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from ..models import UNHARMFUL, Finding, Report
+from .arguments import Arguments
+from .output import Output, clean, memories
+from .status import DIFFERS, OK
+from .target import open_memory, owner
+
+
+def verify(args: Arguments, out: Output) -> int:
+    """Compare, and tell what differs."""
+    user = owner(args)
+    with open_memory(args.path(), must_exist=True) as mem:
+        report = mem.verify(user_id=user, progress=sys.stderr.isatty())
+    _tell(report, out, repaired=False)
+    return OK if report.ok else DIFFERS
+
+
+def repair(args: Arguments, out: Output) -> int:
+    """Mend, and tell what is left."""
+    user = owner(args)
+    with open_memory(args.path(), must_exist=True) as mem:
+        report = mem.repair(user_id=user, progress=sys.stderr.isatty())
+    _tell(report, out, repaired=True)
+    return OK if report.ok else DIFFERS
+
+
+def _tell(report: Report, out: Output, *, repaired: bool) -> None:
+    if out.json:
+        out.document({
+            "ok": report.ok, "mended": report.mended, "owed": report.owed, "checked": report.checked,
+            "findings": [_record(finding) for finding in report.findings],
+        })  # fmt: skip
+        return
+    for finding in report.findings:
+        mended = f", {finding.mended:,} mended" if repaired else ""
+        out.line(f"{out.bold(finding.kind)}: {finding.count:,} {finding.meaning}{mended}")
+        out.line(out.dim(f"  {_named(finding)}"))
+        if finding.mended < finding.count:
+            out.line(f"  {finding.advice}")
+    if report.owed:
+        out.line(f"owed vectors: {report.owed:,}, made when their collection is open with its embedder")
+    out.line(_verdict(report, repaired=repaired))
+
+
+def _verdict(report: Report, *, repaired: bool) -> str:
+    of = memories(report.checked.get("memories", 0))
+    if not report.ok:
+        return f"{of}: some differences are left" if repaired else f"{of}: `agentmem repair` mends what can be mended"
+    return f"{of}: mended" if repaired and report.mended else f"{of}: sound"
+
+
+def _named(finding: Finding) -> str:
+    more = finding.count - len(finding.ids)
+    return clean(", ".join(finding.ids)) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _record(finding: Finding) -> dict[str, Any]:
+    return {**asdict(finding), "meaning": finding.meaning, "harmful": finding.kind not in UNHARMFUL}

@@ -1,0 +1,157 @@
+"""Compares each memory with what is derived from it and lies in its own row, or in the text index."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import apsw
+
+from ...fingerprint import fingerprint
+from ...models import Memory
+from .check_words import Cutter, Index, varints
+from .findings import Findings
+from .rows import memory_of
+from .statements import Row, query
+from .words import context_words, lexical_form
+
+NO, ID, SCOPE, TEXT, LEXICAL, CONTEXT, TWIN = 0, 1, 2, 4, 5, 6, 7  # columns of check_memories, which begins like select_memories
+VALID_TO, SUCCESSOR, DELETED, METADATA, PROVENANCE, VALUE = 17, 18, 19, 21, 22, 23
+OWNER_KIND, TWINS, EMBEDDER, PROVIDED, SUCCEEDED = -6, -4, -3, -2, -1
+_ADDED: Final = 4  # columns that select_memories does not have
+
+Mappings = {METADATA: True, PROVENANCE: True, VALUE: False}
+"""Columns with JSON, and whether it must be an object."""
+
+
+@dataclass(slots=True)
+class Judged:
+    """What a memory's row should have.
+
+    Attributes:
+        memory: The memory, without what is JSON.
+        lexical: The words for the text index, None where they are the text's.
+        context: The words around them.
+        twin: The fingerprint; None for none.
+        twin_free: No fingerprint is fine as well: what was superseded need not be recognised.
+        broken: The columns whose JSON is none.
+    """
+
+    memory: Memory
+    lexical: str | None
+    context: str | None
+    twin: bytes | None
+    twin_free: bool
+    broken: list[int]
+
+
+def judge(row: Row) -> Judged:
+    """Say what a row of `check_memories` should have.
+
+    Raises:
+        ValueError: it cannot be read. OverflowError: a time is none.
+    """
+    blank = [None if position in Mappings else value for position, value in enumerate(row[:-_ADDED])]
+    memory = memory_of(tuple(blank))
+    live = row[DELETED] is None and row[TWINS] == "merge" and row[OWNER_KIND] != "path"
+    return Judged(
+        memory,
+        lexical_form(memory.text),
+        context_words(memory),
+        fingerprint(memory) if live else None,
+        row[SUCCESSOR] is not None or row[VALID_TO] is not None,
+        [column for column, is_object in Mappings.items() if row[column] is not None and not readable(row[column], is_object=is_object)],
+    )
+
+
+def readable(text: str, *, is_object: bool) -> bool:
+    """Say whether a text is JSON, and an object if it must be."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return not is_object or isinstance(value, Mapping)
+
+
+class MemoryCheck:
+    """Looks at memories page by page.
+
+    Args:
+        findings: Where differences are noted.
+        index: What the text index has; None leaves it out.
+    """
+
+    def __init__(self, findings: Findings, index: Index | None) -> None:
+        self._findings = findings
+        self._index = index
+
+    def page(self, connection: apsw.Connection, nos: Sequence[int]) -> None:
+        """Look at the memories with these numbers."""
+        keys = json.dumps(nos)
+        try:
+            rows = query(connection, "check_memories", (keys,))
+        except UnicodeDecodeError:  # some row has bytes that are no text: find out which
+            self._by_halves(connection, nos)
+            return
+        sizes: dict[int, bytes] = dict(query(connection, "docsizes", (keys,))) if self._index is not None else {}
+        cutter = Cutter(connection) if self._index is not None else None
+        for row in rows:
+            self._row(connection, row, cutter, sizes.get(row[NO]))
+
+    def _by_halves(self, connection: apsw.Connection, nos: Sequence[int]) -> None:
+        if len(nos) == 1:
+            self._unreadable(nos[0], nos[0])
+            return
+        half = len(nos) // 2
+        self.page(connection, nos[:half])
+        self.page(connection, nos[half:])
+
+    def _unreadable(self, no: int, name: str | int) -> None:
+        self._findings.add("memory_unreadable", name, mendable=False)
+        if self._index is not None:
+            self._index.folded.pop(no, None)
+
+    def _row(self, connection: apsw.Connection, row: Row, cutter: Cutter | None, size: bytes | None) -> None:
+        no, id = row[NO], row[ID]
+        try:
+            judged = judge(row)
+        except (ValueError, OverflowError):
+            self._unreadable(no, id)
+            return
+        note = self._findings.add
+        if row[TWINS] is None:
+            note("owner_missing", id, mendable=False)
+        if (row[LEXICAL], row[CONTEXT]) != (judged.lexical, judged.context):
+            note("lexical_stale", id, no)
+        if row[TWINS] is not None and row[TWIN] != judged.twin and not (row[TWIN] is None and judged.twin_free):
+            note("twin_wrong", id, no, mendable=_is_free(connection, row[SCOPE], judged.twin))
+        if judged.broken:
+            note("json_invalid", id, no)
+        if not row[SUCCEEDED]:
+            note("successor_missing", id, no)
+        if wants_vector(row):
+            note("vector_missing", id, no)
+        if cutter is not None and row[DELETED] is None:
+            self._words(row, judged, cutter, size)
+
+    def _words(self, row: Row, judged: Judged, cutter: Cutter, size: bytes | None) -> None:
+        assert self._index is not None, "words are compared with an index that was read"
+        no, there = row[NO], self._index.folded.pop(row[NO], None)
+        if there is None:
+            self._findings.add("text_missing" if size is None else "text_broken", row[ID], no)
+            return
+        body = judged.memory.text if judged.lexical is None else judged.lexical
+        number, counts = cutter.folded(str(row[SCOPE]), body, judged.context)
+        if there != number:
+            self._findings.add("text_stale", row[ID], no)
+        elif size is None or varints(size) != counts:
+            self._findings.add("text_broken", row[ID])
+
+
+def wants_vector(row: Row) -> bool:
+    """Say whether a row of `check_memories` lacks a vector that nobody owes it; only the makers of items know which they need."""
+    return bool(row[DELETED] is None and row[EMBEDDER] and row[OWNER_KIND] != "path" and not row[PROVIDED])
+
+
+def _is_free(connection: apsw.Connection, scope: int, twin: bytes | None) -> bool:
+    return twin is None or not query(connection, "find_twin", (scope, twin))
