@@ -154,4 +154,7 @@ def wants_vector(row: Row) -> bool:
 
 
 def _is_free(connection: apsw.Connection, scope: int, twin: bytes | None) -> bool:
-    return twin is None or not query(connection, "find_twin", (scope, twin))
+    """Say whether no other memory has this fingerprint, or one has it that should not."""
+    found = [] if twin is None else query(connection, "find_twin", (scope, twin))
+    holders = query(connection, "check_memories", (json.dumps([no for (no,) in found]),))
+    return all(judge(row).twin != twin for row in holders)

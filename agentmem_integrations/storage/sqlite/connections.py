@@ -124,11 +124,14 @@ class Connections:
             self._hand_back(connection)
 
     @contextmanager
-    def snapshot(self) -> Iterator[Step]:
+    def snapshot(self, *, apart: bool = False) -> Iterator[Step]:
         """Hold one state of the file for as long as it takes, and work on it step by step.
 
         Between the steps nobody is inside SQLite, so that a fork need not wait for the end. Writers go on; of a store in RAM
         a copy is made first.
+
+        Args:
+            apart: On a connection that nobody uses afterwards: FTS5 does not forget that it has met a damaged page.
         """
         pid = os.getpid()
 
@@ -137,14 +140,14 @@ class Connections:
                 return do(connection)
 
         with self._gate, reported(self.path):
-            connection = self._copied() if self.in_memory else self._take()
+            connection = self._copied() if self.in_memory else self._taken_apart() if apart else self._take()
         try:
             step(lambda c: c.execute("BEGIN; SELECT 1 FROM sqlite_schema").fetchall())  # BEGIN alone does not fix the state
             yield step
         finally:
             if os.getpid() == pid:
                 step(lambda c: c.execute("ROLLBACK") if c.in_transaction else None)
-                step(lambda c: c.close() if self.in_memory else self._hand_back(c))
+                step(lambda c: c.close() if self.in_memory or apart else self._hand_back(c))
             else:  # a forked child leaves the parent's connection alone
                 self._inherited.append(connection)
 
@@ -217,6 +220,10 @@ class Connections:
             return self._pool.pop()
         except IndexError:
             return self._open(READER_CACHE_KIB)
+
+    def _taken_apart(self) -> apsw.Connection:
+        self._check_open()
+        return self._open(READER_CACHE_KIB)
 
     def _hand_back(self, connection: apsw.Connection) -> None:
         if self._closed:

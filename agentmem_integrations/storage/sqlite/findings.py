@@ -55,6 +55,8 @@ class Findings:
             mendable: A mender can do something.
             mender: Which; default the one called like the kind.
         """
+        if kind == "text_broken" and self.has(kind):
+            return  # there is one text index, and it is made anew as a whole
         finding = self._found.get((kind, mendable))
         if finding is None:
             advice = REPAIR.get(kind, "repair() mends them") if mendable else WAYS_OUT[kind]

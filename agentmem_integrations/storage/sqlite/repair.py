@@ -56,7 +56,7 @@ class Repairing:
         return Report(compared, every.list(), checked.owed)
 
     def _check(self) -> Verifying:
-        with self._connections.snapshot() as step:
+        with self._connections.snapshot(apart=True) as step:
             return Verifying(step, step(self._scope), lambda done: None).run()
 
     def _mend(self) -> int:
@@ -109,7 +109,7 @@ class Repairing:
             return True
         if self._connections.in_memory:  # its only connection has the real tokenizer; nobody from outside can damage it either
             return False
-        with self._connections.snapshot() as step:
+        with self._connections.snapshot(apart=True) as step:
             found = places(step, kind_of)
         for nos in pages(list(found)):
             with self._connections.write_aside(WordMender) as mender:

@@ -45,9 +45,15 @@ UPDATE memories SET deleted_at = ?, twin = NULL WHERE no = ?
 -- name: erase_memory
 DELETE FROM memories WHERE no = ?
 
--- name: forget_successors
-UPDATE memories SET superseded_by = NULL
-WHERE scope = ?1 AND superseded_by IS NOT NULL AND NOT EXISTS (SELECT 1 FROM memories o WHERE o.id = memories.superseded_by AND o.scope = ?1)
+-- name: without_successor
+SELECT m.no FROM memories m WHERE m.scope = ? AND m.superseded_by IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM memories o WHERE o.id = m.superseded_by AND o.scope = m.scope)
+
+-- name: forget_successor
+UPDATE memories SET superseded_by = NULL, twin = ? WHERE no = ?
+
+-- name: merges_twins
+SELECT c.twins = 'merge' FROM scopes s JOIN collections c ON c.no = s.collection WHERE s.no = ?
 
 -- name: find_twin
 SELECT no FROM memories WHERE scope = ? AND twin = ?

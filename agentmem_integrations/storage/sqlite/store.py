@@ -170,7 +170,7 @@ class SqliteStore:
 
     def verify(self, namespace: str, scope: Scope | None, progress: Progress) -> Report:
         """Compare the memories with everything derived from them."""
-        with self._connections.snapshot() as step:
+        with self._connections.snapshot(apart=True) as step:
             return Verifying(step, step(lambda c: self._number(c, namespace, scope)), progress).run().report()
 
     def repair(self, namespace: str, scope: Scope | None, progress: Progress) -> Report:

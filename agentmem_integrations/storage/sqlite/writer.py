@@ -22,7 +22,7 @@ from .where import selected
 
 SWEEP_AT_ONCE: Final = 1_000  # what expired is invisible anyway; nobody should wait for its burial
 _SAME: Final = tuple("text kind metadata agent_id session_id role name importance expires_at valid_from valid_to value".split())
-_ID, _SCOPE, _CREATED, _EXPIRES, _DELETED, _PROVENANCE = 1, 2, 13, 15, 19, 22  # columns of select_memories
+_ID, _SCOPE, _TWIN, _CREATED, _EXPIRES, _VALID_TO, _DELETED, _PROVENANCE = 1, 2, 7, 13, 15, 17, 19, 22  # columns of select_memories
 
 
 class Undone(Exception):  # noqa: N818 - a signal inside this package, not an error anybody sees
@@ -278,12 +278,25 @@ class Transaction:
         scopes = {row[_SCOPE] for row in rows}
         for scope in scopes:
             self._run(self._sql["renew_scope"], (scope,))
-            self._run(self._sql["forget_successors"], (scope,))  # an id that is gone is told nowhere
+            self._forget_successors(scope)
             self._run(self._sql["forget_scope"], (scope,))  # of whom nothing is left, the name goes as well
         self._scopes.clear()
         if rows and tells_erased_words(self._connection):
             self._run(self._sql["rebuild_words"])
         return len(rows)
+
+    def _forget_successors(self, scope: int) -> None:
+        """An id that was purged is told nowhere any more. A memory it had replaced that still holds is known by its words again."""
+        for (no,) in query(self._connection, "without_successor", (scope,)):
+            row = self._row(no)
+            known = row[_TWIN] is None and row[_DELETED] is None and row[_VALID_TO] is None and row[-2] != "path" and self._merges(scope)
+            twin = fingerprint(memory_of(row)) if known else row[_TWIN]
+            if known and self._run(self._sql["find_twin"], (scope, twin)).get is not None:
+                twin = None
+            self._run(self._sql["forget_successor"], (twin, no))
+
+    def _merges(self, scope: int) -> bool:
+        return bool(self._run(self._sql["merges_twins"], (scope,)).get)
 
     def _fill(self, change: Fill) -> int:
         row = self._run(self._sql["live_text"], (change.memory,)).fetchone()
