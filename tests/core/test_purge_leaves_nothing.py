@@ -19,6 +19,7 @@ from agentmem_integrations import AgentMemory
 from agentmem_integrations.fingerprint import fingerprint
 from agentmem_integrations.models import Memory, Scope
 from agentmem_integrations.ports import Defer, Insert, Selection, Update
+from agentmem_integrations.storage.sqlite.seals import seal
 from agentmem_integrations.storage.sqlite.store import SqliteStore
 from agentmem_integrations.testing.embedders import FailingEmbedder
 
@@ -170,6 +171,15 @@ def plant_vectors(ground: Ground) -> list[bytes]:
     ground.mem.update(rewritten.id, user_id=USER, text="a vector of new")
     whole = [v.tobytes() for v in FailingEmbedder(failing=False).embed_documents([*texts, "a vector of new"])]
     return [v[start : start + 16] for v in whole for start in range(0, len(v), 64)]  # nor a piece of one
+
+
+@plants("vectors", "seal")
+def plant_seals(ground: Ground) -> list[bytes]:
+    texts = [f"a seal of {n}" for n in range(20)]
+    for text in texts:
+        ground.add(text)
+    vectors = FailingEmbedder(failing=False).embed_documents(texts)
+    return [seal(text, None, vector.tobytes()) for text, vector in zip(texts, vectors, strict=True)]
 
 
 @plants("history", "old_text")

@@ -57,8 +57,9 @@ def flaw(row: VectorRow) -> str | None:
 def _is_vector(vector: bytes, dim: int | None) -> bool:
     if not vector or len(vector) % 4 or (dim is not None and len(vector) != 4 * dim):
         return False
-    numbers = np.frombuffer(vector, "<f4").astype(np.float64)  # else the squares of a damaged one may overflow
-    return bool(abs(np.sqrt(np.dot(numbers, numbers)) - 1) < OFF_UNIT)  # not so for NaN
+    numbers = np.frombuffer(vector, "<f4")
+    # With more digits, else the squares of a damaged one may overflow
+    return bool(np.isfinite(numbers).all() and abs(np.linalg.norm(numbers.astype(np.float64)) - 1) < OFF_UNIT)
 
 
 def vector_rows(connection: apsw.Connection, nos: Sequence[int]) -> list[VectorRow]:
