@@ -48,7 +48,9 @@ def _tell(report: Report, out: Output, *, repaired: bool) -> None:
 
 
 def _verdict(report: Report, *, repaired: bool) -> str:
-    of = memories(report.checked.get("memories", 0))
+    if "memories" not in report.checked:
+        return "the memories are compared once this is mended: `agentmem repair`" if not repaired else "some differences are left"
+    of = memories(report.checked["memories"])
     if not report.ok:
         return f"{of}: some differences are left" if repaired else f"{of}: `agentmem repair` mends what can be mended"
     return f"{of}: mended" if repaired and report.mended else f"{of}: sound"

@@ -467,3 +467,29 @@ class StoreContract:
             store.find(meaning())
         with pytest.raises(ClosedError):
             store.apply([insert("a", "tea")])
+
+    # Verify and repair
+
+    def test_what_a_store_wrote_agrees_with_itself(self, store: Store) -> None:
+        told: list[int] = []
+        store.apply(
+            [insert("a", "tea", vector=pointing(1)), insert("b", "coffee", BEN, owed=True), insert("c", "milk", vector=pointing(0, 1))]
+        )
+        self.apply(store, Update(meaning(ANA, "a"), {"text": "green tea"}, {"text": pointing(0, 0, 1)}), Delete(meaning(ANA, "c")))
+        everything = store.verify(NAMESPACE, None, told.append)
+        assert (everything.ok, everything.findings, everything.owed) == (True, [], 1)
+        assert everything.checked["memories"] == told[-1] == 3
+        assert store.verify(NAMESPACE, ANA, told.append).checked["memories"] == 2
+        assert store.verify(NAMESPACE, Scope(NAMESPACE, "nobody"), told.append).checked["memories"] == 0
+
+    def test_a_vector_that_nobody_owes_is_found_and_owed_after_repair(self, store: Store) -> None:
+        told: list[int] = []
+        store.apply([insert("a", "tea"), insert("b", "coffee", BEN, vector=pointing(1))])
+        (finding,) = store.verify(NAMESPACE, None, told.append).findings
+        assert (finding.kind, finding.count, finding.ids, finding.mendable) == ("vector_missing", 1, ["a"], True)
+        assert store.verify(NAMESPACE, BEN, told.append).ok
+        assert store.repair(NAMESPACE, BEN, told.append).findings == []
+        mended = store.repair(NAMESPACE, ANA, told.append)
+        assert (mended.ok, mended.mended, mended.owed) == (True, 1, 1)
+        assert [debt.text for debt in store.debts(NAMESPACE, 10, due_only=True)] == ["tea"]
+        assert store.verify(NAMESPACE, None, told.append).findings == []

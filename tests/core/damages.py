@@ -113,6 +113,11 @@ def the_text_index_has_lost_its_lengths(file: apsw.Connection) -> None:
 
 
 @damages("text_broken", whole=True)
+def a_length_of_the_text_index_is_no_number(file: apsw.Connection) -> None:
+    file.execute("UPDATE memories_fts_docsize SET sz = 'many' WHERE id = ?", (no_of(file, "ben 1"),))
+
+
+@damages("text_broken", whole=True)
 def the_text_index_has_lost_its_averages(file: apsw.Connection) -> None:
     file.execute("DELETE FROM memories_fts_data WHERE id = 1")
 

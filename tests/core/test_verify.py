@@ -261,6 +261,29 @@ def test_a_memory_that_says_what_another_says_is_not_mended_but_named(sound: str
     assert mem.verify().findings == []
 
 
+def test_a_unique_index_that_cannot_be_is_left_with_a_way_out(sound: str, opened: Opened) -> None:
+    def repeat(file: apsw.Connection) -> None:
+        file.execute("DROP INDEX memories_id; UPDATE memories SET id = 'note 1' WHERE id = 'note 2'")
+
+    outside(sound, repeat)
+    report = opened(sound).repair()
+    (finding,) = report.findings
+    assert (finding.kind, finding.ids, finding.mendable, finding.mended) == ("schema_differs", ["memories_id"], False, 0)
+    assert "export what can be read" in finding.advice
+    assert not report.ok
+
+
+def test_readers_notice_when_a_line_of_history_is_erased_and_its_number_used_again(path: str, opened: Opened) -> None:
+    reader, mem = opened(path), opened(path)
+    mem.add_batch([{"text": "green tea", "id": "tea"}, {"text": "black coffee", "id": "coffee"}], user_id="ana")
+    mem.update("coffee", user_id="ana", importance=1)
+    outside(path, CASES["a_line_of_history_is_of_no_memory"].inflict)
+    assert reader.search("green tea", user_id="ana", k=1, using="vector")[0].memory.id == "tea"
+    mem.repair()
+    mem.update("coffee", user_id="ana", text="yellow bus")
+    assert reader.search("yellow bus", user_id="ana", k=1, using="vector")[0].score > 0.9
+
+
 def test_what_is_no_json_is_kept_where_it_can_be_read(sound: str, opened: Opened) -> None:
     outside(sound, CASES["metadata_are_no_json"].inflict)
     mem = opened(sound)

@@ -82,6 +82,9 @@ def read_index(step: Step, findings: Findings, scope: int | None) -> Index | Non
         told = _read_words(step, index, scope)
         if not all(_can_be_looked_up(step, told)) or (scope is None and not _adds_up(step, index)):
             raise SchemaError("the text index contradicts itself")
+    except UnicodeDecodeError:  # words that are none
+        findings.add("text_broken", WORDS)
+        return None
     except StorageError as error:
         if not isinstance(error, SchemaError) and type(error) is not StorageError:  # busy, or a failing disk
             raise
@@ -135,8 +138,13 @@ def _adds_up(step: Step, index: Index) -> bool:
     return known == index.folded.keys() and (noted == totals or (not any(noted) and not rows))
 
 
-def varints(block: bytes) -> list[int]:
-    """Read SQLite's numbers of variable length (https://www.sqlite.org/fileformat.html#varint), of up to eight bytes each."""
+def varints(block: object) -> list[int]:
+    """Read SQLite's numbers of variable length (https://www.sqlite.org/fileformat.html#varint), of up to eight bytes each.
+
+    What is no blob gives a number that none can be.
+    """
+    if not isinstance(block, bytes):
+        return [-1]
     numbers, number = [], 0
     for byte in block:
         number = number << 7 | byte & 0x7F

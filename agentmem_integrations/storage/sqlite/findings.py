@@ -25,6 +25,7 @@ WAYS_OUT: Final = {
     "vector_misplaced": "nobody here can make this vector: store the memory anew with a vector of its words",
     "memory_unreadable": "restore a backup, or purge these memories",
     "owner_missing": "restore a backup: nobody can say whose they are",
+    "text_broken": "restore a backup, or export what can be read and import it into a new file",
     "schema_differs": "restore a backup, or export what can be read and import it into a new file",
     "index_damaged": "restore a backup, or export what can be read and import it into a new file",
     "file_damaged": "restore a backup, or export what can be read and import it into a new file",
@@ -55,7 +56,7 @@ class Findings:
             mendable: A mender can do something.
             mender: Which; default the one called like the kind.
         """
-        if kind == "text_broken" and self.has(kind):
+        if kind == "text_broken" and self.has(kind) and mendable:
             return  # there is one text index, and it is made anew as a whole
         finding = self._found.get((kind, mendable))
         if finding is None:
@@ -78,9 +79,14 @@ class Findings:
         finding = self._found[kind, True]
         finding.mended = min(finding.count, finding.mended + count)
 
+    def give_up(self, kind: str, name: str) -> None:
+        """Note that one of a kind could not be mended after all."""
+        self._found[kind, True].count -= 1
+        self.add(kind, name, mendable=False)
+
     def list(self) -> list[Finding]:
         """Return what was found; what does no harm comes last."""
-        return sorted(self._found.values(), key=lambda finding: finding.kind in UNHARMFUL)
+        return sorted((f for f in self._found.values() if f.count), key=lambda finding: finding.kind in UNHARMFUL)
 
     def take_mended(self, other: "Findings") -> None:
         """Add what another check found and repair has mended."""

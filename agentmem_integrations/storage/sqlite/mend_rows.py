@@ -37,6 +37,10 @@ class Rows:
         self._connection.execute(statements()[name], values)
         return self._connection.changes()
 
+    def _renew(self, *scopes: int | None) -> None:
+        for scope in set(scopes) - {None}:
+            self._run("renew_scope", scope)
+
     def _memories(self, nos: list[int]) -> list[tuple[Row, Judged]]:
         found = []
         for row in query(self._connection, "check_memories", (json.dumps(nos),)):
@@ -105,8 +109,7 @@ class Rows:
             return True
         if kind in ("vector_damaged", "vector_stale") and not row.remakeable:
             return False
-        for scope in {row.scope, row.memory_scope} - {None}:
-            self._run("renew_scope", scope)  # no line of history tells readers that cache the scope
+        self._renew(row.scope, row.memory_scope)  # no line of history tells readers that cache the scope
         if kind == "vector_misplaced" and row.deleted_at is None and self._run("move_vector", row.memory_scope, row.no):
             return True
         self._run("erase_vector", row.no)
@@ -137,6 +140,7 @@ class Rows:
                 self._run("erase_line", row.no)
             elif row.memory_scope != row.scope:
                 self._run("mend_history_scope", row.memory_scope, row.no)
+            self._renew(row.scope, row.memory_scope)  # the newest line's number may be given out again: readers would miss that
         return 0
 
     def history_json(self, nos: list[int]) -> int:

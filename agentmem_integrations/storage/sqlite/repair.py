@@ -16,6 +16,7 @@ from .findings import Findings
 from .mend_rows import MENDERS, Rows
 from .mend_schema import make_anew, reindex
 from .mend_words import WordMender, make_words_anew
+from .pristine import WORDS
 from .rows import micros
 from .verify import Progress, Verifying, pages
 
@@ -82,6 +83,8 @@ class Repairing:
         for name in self._findings.named[kind]:
             if self._succeeds(lambda c: do(c, name)):  # noqa: B023 - called at once
                 self._count(kind, 1)
+            else:
+                self._findings.give_up(kind, name)
 
     def _succeeds(self, do: Callable[[apsw.Connection], None]) -> bool:
         try:
@@ -90,7 +93,7 @@ class Repairing:
         except StorageError as error:
             if not isinstance(error, SchemaError) and type(error) is not StorageError:  # busy, or a failing disk: not the object's fault
                 raise
-            log.warning("a part of the file could not be made anew: %s", type(error.__cause__).__name__)
+            log.warning("a part of the file could not be mended: %s", type(error.__cause__).__name__)
             return False
         return True
 
@@ -98,9 +101,9 @@ class Repairing:
         for name in names:
             kind, mend = MENDERS[name]
             for nos in pages(self._findings.keys[name]):
-                with self._connections.write() as connection:
-                    failed = mend(Rows(connection, micros(datetime.now(UTC)) or 0), nos)
-                self._count(kind, len(nos) - failed)
+                failed: list[int] = []
+                if self._succeeds(lambda c: failed.append(mend(Rows(c, micros(datetime.now(UTC)) or 0), nos))):  # noqa: B023 - called at once
+                    self._count(kind, len(nos) - sum(failed))
 
     def _words(self) -> bool:
         """Mend what the text index has too much or wrong; False if only making it anew helps."""
@@ -125,3 +128,5 @@ class Repairing:
             for finding in self._findings.list():
                 if finding.kind in TEXT_KINDS:
                     self._count(finding.kind, finding.count - finding.mended)
+        elif self._findings.has("text_broken"):
+            self._findings.give_up("text_broken", WORDS)
