@@ -22,7 +22,6 @@ WAYS_OUT: Final = {
     "twin_wrong": "another memory of the owner says the same: delete one of the two, then call repair()",
     "vector_stale": "nobody here can make this vector: store the memory anew with a vector of its words",
     "vector_damaged": "nobody here can make this vector: store the memory anew with a vector of its words",
-    "vector_misplaced": "nobody here can make this vector: store the memory anew with a vector of its words",
     "memory_unreadable": "restore a backup, or purge these memories",
     "owner_missing": "restore a backup: nobody can say whose they are",
     "text_broken": "restore a backup, or export what can be read and import it into a new file",

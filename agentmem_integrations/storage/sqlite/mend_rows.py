@@ -169,4 +169,4 @@ MENDERS: Final[Mapping[str, tuple[str, Callable[[Rows, list[int]], int]]]] = {
     "history_orphaned": ("history_orphaned", Rows.history),
     "history_misplaced": ("history_misplaced", Rows.history),
 }
-"""By name, the kind that is mended and how; in the order of mending: what others are compared with comes first."""
+"""By name, the kind that is mended and how, in the order of mending."""

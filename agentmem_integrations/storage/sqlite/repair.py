@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -24,6 +24,7 @@ log = logging.getLogger("agentmem.storage")
 
 ROUNDS: Final = 5  # schema, rows, what these had hidden, what that had hidden; the last one only checks
 WORD_KINDS: Final = ("text_orphaned", "text_stale")
+BEFORE_WORDS: Final = ("json_invalid", "history_json", "lexical_stale")  # the text index is filled from rows as they then are
 TEXT_KINDS: Final = ("text_broken", "text_missing", *WORD_KINDS)
 
 
@@ -65,12 +66,12 @@ class Repairing:
         before = self._done
         self._each("schema_differs", make_anew)
         self._each("index_damaged", reindex)
-        self._rows("json_invalid", "history_json", "lexical_stale")
+        self._rows(*BEFORE_WORDS)
         if self._findings.has("text_broken") or not self._words():
             self._rebuild_words()
         else:
             self._rows("text_missing")
-        self._rows(*(name for name in MENDERS if name not in ("json_invalid", "history_json", "lexical_stale", "text_missing")))
+        self._rows(*(name for name in MENDERS if name not in (*BEFORE_WORDS, "text_missing")))
         return self._done - before
 
     def _count(self, kind: str, count: int) -> None:
@@ -112,6 +113,12 @@ class Repairing:
             return True
         if self._connections.in_memory:  # its only connection has the real tokenizer; nobody from outside can damage it either
             return False
+        try:
+            return self._words_one_by_one(kind_of)
+        except SchemaError:  # the index is worse than it looked
+            return False
+
+    def _words_one_by_one(self, kind_of: Mapping[int, str]) -> bool:
         with self._connections.snapshot(apart=True) as step:
             found = places(step, kind_of)
         for nos in pages(list(found)):
