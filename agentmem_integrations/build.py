@@ -67,10 +67,17 @@ class Room:
     mode: Mode
     twins: Twins
     text_limit: int
-    dim: int | None
     writing: Writing
     adding: AddHallway
     searching: SearchHallway
+
+    def adopt(self, embedder: Embedder) -> None:
+        """Go on with the embedder that is the collection's now, in all that is open of it here; the commit stage is held."""
+        for room in self.engine.open_rooms():
+            # One that was opened without an embedder stays so, but for the one that asked for the change
+            if room is self or (room.namespace == self.namespace and room.writing.embedder is not None):
+                room.writing.adopt(embedder)
+                room.searching.embedder = embedder
 
 
 def open_engine(settings: Settings) -> Engine:
@@ -110,19 +117,23 @@ def open_room(engine: Engine, settings: Settings) -> Room:
     namespace = read_name(settings.namespace, "namespace")
     if namespace is None:
         raise InvalidInputError("namespace=None: pass the collection's name")
-    embedder = _embedder(settings.embedder)
+    embedder = open_embedder(settings.embedder)
     policy = engine.store.open_collection(namespace, settings.twins, embedder.identity if embedder else None)
-    owes = embedder is None and engine.store.identity(namespace) is not None
-    writing = Writing(engine.commits, embedder, namespace, owes=owes)
+    writing = Writing(engine.commits, embedder, namespace)
     room = Room(
-        engine, namespace, settings.mode, policy, settings.text_limit, embedder.identity.dim if embedder else None,
-        writing, AddHallway(writing), SearchHallway(engine.store, embedder),
+        engine, namespace, settings.mode, policy, settings.text_limit,
+        writing, AddHallway(writing), SearchHallway(engine.store, embedder, engine.commits.stage.held),
     )  # fmt: skip
     engine.rooms.append(room)
     return room
 
 
-def _embedder(spec: Any) -> Embedder | None:
+def open_embedder(spec: Any) -> Embedder | None:
+    """Return the embedder that a setting means.
+
+    Raises:
+        InvalidInputError: it means none.
+    """
     if spec is None:
         return None
     if spec == "static":

@@ -13,7 +13,7 @@ from .models import AddResult, UserId
 from .pipeline.checks import read_count
 from .pipeline.normalize import Item
 from .pipeline.outfile import whole_file
-from .verbs import MemoryVerbs, Porting, Results
+from .verbs import MemoryVerbs, Porting, Reembedding, Results
 
 
 class UserMemory(MemoryVerbs):
@@ -26,7 +26,7 @@ class UserMemory(MemoryVerbs):
         return self._user_id
 
 
-class Collection(Porting, MemoryVerbs):
+class Collection(Porting, Reembedding, MemoryVerbs):
     """The memories of one collection. Made by `AgentMemory.collection`."""
 
     def for_user(self, user_id: UserId) -> UserMemory:
@@ -42,7 +42,8 @@ class AgentMemory(Collection):
     Args:
         path: The file, made if it is missing, or `memory://` for one in RAM.
         embedder: `"static"` (bundled, no download), an object with `embed_documents` and `embed_query` (which
-            must be safe to call from several threads), or None for a collection that is searched by words only.
+            must be safe to call from several threads), or None: then it is searched by words only, and what is added to a
+            collection that has an embedder is owed its vector until it is opened with that.
         mode: How `add` works unless it says otherwise: `fast` or `batch`, which ask no model.
         namespace: The collection in the file.
         durability: `full`: what was acknowledged survives a power cut; `normal`: it survives a crash of the program.

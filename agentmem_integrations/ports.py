@@ -85,12 +85,15 @@ class Insert:
         scope: Whose it is.
         vectors: By field name.
         owed: The vector of the text could not be made: write a job, in the same transaction, that fills it in later.
+        made_by: Which embedder made the vectors. If it is not the collection's, the change is refused with
+            `EmbedderMismatchError`; None: it is not said.
     """
 
     memory: Memory
     scope: Scope
     vectors: Mapping[str, Vector] = field(default_factory=dict)
     owed: bool = False
+    made_by: Identity | None = None
 
 
 @dataclass(slots=True)
@@ -102,12 +105,14 @@ class Update:
         changes: New values by field name of `Memory`.
         vectors: New vectors by field, for a new text.
         owed: As in `Insert`.
+        made_by: As in `Insert`.
     """
 
     selection: Selection
     changes: Mapping[str, Any]
     vectors: Mapping[str, Vector] = field(default_factory=dict)
     owed: bool = False
+    made_by: Identity | None = None
 
 
 @dataclass(slots=True)
@@ -126,12 +131,13 @@ class Purge:
 
 @dataclass(slots=True)
 class Fill:
-    """Store the vector that a memory was owed, if its text is still the same."""
+    """Store the vector that a memory was owed, if its text is still the same. `made_by` is as in `Insert`."""
 
     job: int
     memory: int
     text: str
     vectors: Mapping[str, Vector]
+    made_by: Identity | None = None
 
 
 @dataclass(slots=True)
@@ -185,6 +191,7 @@ class Record:
         vectors: By field name.
         owed: The vector of the text is still to be made.
         origin: Where the record was read, for errors: `line 7`.
+        made_by: As in `Insert`.
     """
 
     memory: Memory
@@ -195,6 +202,7 @@ class Record:
     vectors: Mapping[str, Vector] = field(default_factory=dict)
     owed: bool = False
     origin: str = ""
+    made_by: Identity | None = None
 
 
 @dataclass(slots=True)
@@ -225,7 +233,72 @@ class Dump:
     records: Iterator[Record]
 
 
-Change = Insert | Together | Restore | Update | Delete | Purge | Sweep | Fill | Defer
+@dataclass(frozen=True, slots=True)
+class Wanting:
+    """A memory that wants a vector of the embedder its collection is changing to.
+
+    Attributes:
+        memory: The store's own handle; handles rise in insertion order.
+        text: Its text.
+        name: Who said it.
+    """
+
+    memory: int
+    text: str
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WantingPage:
+    """The next memories that want a vector, in insertion order.
+
+    Attributes:
+        memories: They.
+        behind: Once these are seen to, no memory up to this handle wants one.
+    """
+
+    memories: Sequence[Wanting]
+    behind: int
+
+
+@dataclass(slots=True)
+class Reembed:
+    """Store vectors of the embedder that a collection is changing to; answered with how many were stored.
+
+    One whose memory was deleted or rewritten meanwhile is not stored; what was rewritten goes on wanting one. Refused with
+    `EmbedderMismatchError` if the collection is changing to another embedder by now, or is not changing.
+
+    Attributes:
+        namespace: The collection.
+        identity: The embedder.
+        made: The memories with their vectors.
+        failed: Memories whose vectors could not be made. They go on wanting one.
+        behind: That of the page.
+    """
+
+    namespace: str
+    identity: Identity
+    made: Sequence[tuple[Wanting, Vector]]
+    failed: Sequence[Wanting]
+    behind: int
+
+
+@dataclass(slots=True)
+class EraseLeftovers:
+    """Erase vectors that no longer count, a bounded number; answered with where to go on: the next `after`, or 0.
+
+    Attributes:
+        namespace: The collection.
+        state: What `Store.leftovers` returned: once the collection has changed its embedder again, this has nothing to do.
+        after: 0 to begin with.
+    """
+
+    namespace: str
+    state: int
+    after: int = 0
+
+
+Change = Insert | Together | Restore | Update | Delete | Purge | Sweep | Fill | Defer | Reembed | EraseLeftovers
 Outcome = list[Event] | int | AgentMemError
 """Events for Insert, Together, Restore and Update, a count for the others, or why this change was refused."""
 
@@ -251,6 +324,7 @@ class Ask:
         words: The question's text, or None to leave the text index out.
         limit: Candidates wanted from each list.
         field: Which vectors are compared.
+        made_by: Which embedder made the vector; None: it is not said.
     """
 
     selection: Selection
@@ -258,6 +332,7 @@ class Ask:
     words: str | None
     limit: int
     field: str = TEXT_FIELD
+    made_by: Identity | None = None
 
 
 @dataclass(slots=True)
@@ -293,7 +368,11 @@ class Store(Protocol):
         """Make the changes in one transaction; a refused change leaves no trace and spares the others."""
 
     def gather(self, ask: Ask) -> Candidates:
-        """Return the best candidates of both lists, each once."""
+        """Return the best candidates of both lists, each once.
+
+        Raises:
+            EmbedderMismatchError: another embedder made the question's vector than the collection's.
+        """
 
     def load(self, keys: Sequence[int]) -> dict[int, Memory]:
         """Return the candidates' memories by key; one that is gone meanwhile is left out."""
@@ -325,6 +404,45 @@ class Store(Protocol):
 
     def count_debts(self, namespace: str) -> int:
         """Return how many vectors of a collection are owed."""
+
+    def begin_reembedding(self, namespace: str, identity: Identity) -> bool:
+        """Set out to change a collection's embedder, or go on where it was left off; the old vectors count all the while.
+
+        Another embedder that was set out for is abandoned.
+
+        Returns:
+            False if the collection holds that embedder's vectors, so that there is nothing to do.
+
+        Raises:
+            ConflictError: it holds vectors of other fields than the text, which nobody could make anew.
+        """
+
+    def count_wanting(self, namespace: str) -> int:
+        """Return how many memories want a vector of the embedder that the collection is changing to."""
+
+    def wanting(self, namespace: str, identity: Identity, limit: int, after: int) -> WantingPage:
+        """Return the memories behind the handle `after` that want a vector, at most `limit`.
+
+        Raises:
+            EmbedderMismatchError: the collection is not changing to that embedder, or no longer.
+            ConflictError: as for `begin_reembedding`.
+        """
+
+    def swap_embedder(self, namespace: str, identity: Identity) -> int:
+        """Let the new embedder and its vectors take the old ones' place, at one instant for everybody who has the file open.
+
+        A memory that lacks its new vector is owed it.
+
+        Returns:
+            How many are owed.
+
+        Raises:
+            EmbedderMismatchError: as for `wanting`.
+            ConflictError: as for `begin_reembedding`.
+        """
+
+    def leftovers(self, namespace: str) -> int:
+        """Return the state that `EraseLeftovers` is told if there may be vectors that no longer count; else 0."""
 
     def has_expired(self) -> bool:
         """Say whether `Sweep` has something to do."""

@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"agentmem {__version__}")
     _common(top, hidden=True)
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for define in (_add, _search, _list, _history, _delete, _stats, _export, _import, _backup, _verify, _repair, _demo, _bench):
+    for define in (_add, _search, _list, _history, _delete, _stats, _export, _import, _backup, _verify, _repair, _reembed, _demo, _bench):
         define(commands)
     return top
 
@@ -162,6 +162,12 @@ def _verify(commands: Any) -> None:
 
 def _repair(commands: Any) -> None:
     _common(_command(commands, "repair", "mend what verify finds, and nothing else"), narrow=False)
+
+
+def _reembed(commands: Any) -> None:
+    command = _command(commands, "reembed", "change the embedder: embed every memory anew; goes on where it was interrupted")
+    command.add_argument("embedder", metavar="EMBEDDER", help="the new one, such as 'static'")
+    _common(command, owner=False, narrow=False)
 
 
 def _demo(commands: Any) -> None:

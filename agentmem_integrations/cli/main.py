@@ -16,6 +16,7 @@ from .manage import delete, stats
 from .mend import repair, verify
 from .output import Output
 from .read import history, list_memories, search
+from .reembed import reembed
 from .status import ERROR, INTERRUPTED, OK
 
 COMMANDS: Final[Mapping[str, Callable[[Arguments, Output], int]]] = {
@@ -30,6 +31,7 @@ COMMANDS: Final[Mapping[str, Callable[[Arguments, Output], int]]] = {
     "backup": backup,
     "verify": verify,
     "repair": repair,
+    "reembed": reembed,
     "demo": demo,
 }
 

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from ..memory import AgentMemory
 
 
-def open_memory(path: str, *, must_exist: bool = False) -> "AgentMemory":
+def open_memory(path: str, *, must_exist: bool = False, **options: Any) -> "AgentMemory":
     """Open the memory file.
 
     Args:
         path: The file.
+        options: As for `AgentMemory`.
         must_exist: Refuse to make one: a question put to a mistyped path should say so, not leave an empty file behind.
 
     Raises:
@@ -27,7 +28,7 @@ def open_memory(path: str, *, must_exist: bool = False) -> "AgentMemory":
         raise NotFoundError(f"there is no memory file {path!r}: name one with --db or AGENTMEM_DB; `agentmem add` makes it")
     from .. import AgentMemory  # here, so that `agentmem --help` does not load numpy
 
-    return AgentMemory(path)
+    return AgentMemory(path, **options)
 
 
 def owner(args: Arguments) -> UserId | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, Literal, TypeVar
 
-from ..errors import AgentMemError, InvalidInputError, StorageError
+from ..errors import AgentMemError, EmbedderMismatchError, InvalidInputError, StorageError
 from ..models import SHARED, AddResult, Memory, Scope
 from ..ports import TEXT_FIELD, Change, Insert, Outcome, Together, Update
 from .ids import new_id
@@ -44,7 +44,8 @@ class AddHallway:
         if "id" in common.fields and len(items) > 1:
             raise InvalidInputError(f"id={common.fields['id']!r} was given for {len(items)} items: give each item its own")
         episodes = [episode_of(item, common) for item in items]
-        inserts = [self._insert(episode, scope, common) for episode in episodes if episode is not None]
+        owes = self.writing.owes
+        inserts = [self._insert(episode, scope, common, owes) for episode in episodes if episode is not None]
         changes: list[Change] = [inserts[0]] if len(inserts) == 1 else [Together(inserts)]
         return Write(changes, lambda outcomes: _result(inserts, one(outcomes)), self._wanting(inserts))
 
@@ -67,7 +68,7 @@ class AddHallway:
                 self.writing.commits.stage.put([chunk.write])
             results += waiting.results() if waiting else []
             progress(len(results))
-        except StorageError as error:
+        except (StorageError, EmbedderMismatchError) as error:
             error.add_note(f"the first {len(results)} items were stored before")
             raise
         return results
@@ -86,10 +87,11 @@ class AddHallway:
         size = None if on_error == "raise" else CHUNK  # nothing or everything is one transaction
         while part := list(islice(source, size)):
             slots: list[Slot] = []
+            owes = self.writing.owes
             for index, item in part:
                 try:
                     episode = episode_of(item, common)
-                    slots.append(None if episode is None else self._insert(episode, scope, common))
+                    slots.append(None if episode is None else self._insert(episode, scope, common, owes))
                 except InvalidInputError as error:
                     if on_error == "raise":
                         raise _named(index, error) from None
@@ -100,7 +102,7 @@ class AddHallway:
         chunk.write.wanting = self._wanting(chunk.inserts)
         self.writing.embed_here(chunk.write)
 
-    def _insert(self, episode: Episode, scope: Scope, common: Common) -> Insert:
+    def _insert(self, episode: Episode, scope: Scope, common: Common, owes: bool) -> Insert:
         e, now = episode, common.now
         agent, session = e.agent_id or scope.agent_id, e.session_id or scope.session_id
         memory = Memory(
@@ -108,7 +110,7 @@ class AddHallway:
             e.role, e.name, e.occurred_at or now, now, now, e.expires_at, e.importance,
         )  # fmt: skip
         vectors = {} if e.vector is None else {TEXT_FIELD: e.vector}
-        return Insert(memory, scope, vectors, owed=self.writing.owes and not vectors)
+        return Insert(memory, scope, vectors, owed=owes and not vectors, made_by=common.identity if vectors else None)
 
     def _wanting(self, inserts: Sequence[Insert]) -> list[tuple[Any, str]]:
         """Return the memories whose vector is still to be made."""
@@ -144,6 +146,8 @@ class Chunk:
         if not isinstance(slot, Insert):
             return AddResult(status="nothing", error=slot)
         outcome = next(outcomes)
+        if isinstance(outcome, EmbedderMismatchError):  # not this item's fault: no other would fare better
+            raise outcome
         return _result([slot], _named(position, outcome) if isinstance(outcome, AgentMemError) else outcome)
 
 

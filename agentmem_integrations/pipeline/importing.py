@@ -89,8 +89,9 @@ class ImportHallway:
     def _wanting(self, records: list[Record], header: Header) -> list[tuple[Any, str]]:
         """Return the memories to embed now; a vector that was owed where they come from is owed here as well."""
         owing = [record for record in records if record.owed]
+        owes = self.writing.owes
         for record in owing:
-            record.owed = self.writing.owes or self.writing.embedder is not None
+            record.owed = owes or self.writing.embedder is not None
         if self.writing.embedder is None or (header.vectors and header.embedder is not None):
             return []
         # Nobody should pay for embedding again what is there already. Looking is no promise, the store decides: what is

@@ -95,6 +95,7 @@ class LineReader:
         nobody_embedded = self._header.embedder is None and record.scope.path is None and TEXT_FIELD not in vectors
         record.owed = nobody_embedded or vectors.get(TEXT_FIELD, b"") is None
         record.vectors = {str(read_name(field, "field")): self._vector(text) for field, text in vectors.items() if text is not None}
+        record.made_by = self._identity if record.vectors else None
 
     def _vector(self, given: Any) -> Vector:
         identity = check_embedder(self._header, self._identity)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from ..errors import InvalidInputError, ScopeError, TextError
-from ..models import UserId
+from ..models import Identity, UserId
 from ..ports import Vector
 from .checks import read_expiry, read_fraction, read_kind, read_metadata, read_moment, read_name, read_text, read_vector
 
@@ -49,7 +49,7 @@ class Common:
         now: The instant of the call.
         text_limit: Characters in one text.
         truncate: Cut longer texts instead of refusing them.
-        dim: Length of a vector here; None if any will do.
+        identity: Which embedder makes the vectors here; None if there is none.
     """
 
     fields: Mapping[str, Any]
@@ -57,7 +57,7 @@ class Common:
     now: datetime
     text_limit: int
     truncate: bool = False
-    dim: int | None = None
+    identity: Identity | None = None
 
 
 def items_of(content: Any) -> Sequence[Item]:
@@ -102,7 +102,7 @@ def episode_of(item: Item, common: Common) -> Episode | None:
         read_kind(merged.get("kind")),
         read_fraction(merged.get("importance"), "importance"),
         _expiry(merged, own, common.now),
-        None if vector is None else read_vector(vector, common.dim),
+        None if vector is None else read_vector(vector, common.identity.dim if common.identity else None),
     )
 
 

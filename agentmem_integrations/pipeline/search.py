@@ -1,6 +1,7 @@
 """The search hallway: embed -> gather -> fuse -> hits."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import MAX_K, Using
-from ..errors import EmbeddingError
+from ..errors import EmbedderMismatchError, EmbeddingError
 from ..models import Hit
 from ..ports import Ask, Candidates, Embedder, Selection, Store
 from .fuse import Scores, score
@@ -46,28 +47,41 @@ class SearchHallway:
     Args:
         store: Where they live.
         embedder: Makes the question's vector; None if the collection has none.
+        settled: Entered to wait until a change of the embedder that is under way here is over.
     """
 
     store: Store
     embedder: Embedder | None
+    settled: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def search(self, question: Question) -> list[Hit]:
         """Return the hits, best first; ties in insertion order."""
-        candidates = self.store.gather(self._ask(question))
+        candidates = self._candidates(question)
         scores, parts = score(question.using, candidates)
         nearest = -np.nan_to_num(candidates.similarity, nan=-1.0)  # below a score of 0 the cosine still tells near from far
         best = np.lexsort((candidates.keys, nearest, -scores))
         best = best[scores[best] >= question.min_score][question.offset : question.offset + question.k]
         return self._hits(candidates, best, scores, parts if question.explain else _main(parts))
 
-    def _ask(self, question: Question) -> Ask:
-        vector = None
+    def _candidates(self, question: Question) -> Candidates:
+        embedder = self.embedder
+        try:
+            return self.store.gather(self._ask(question, embedder))
+        except EmbedderMismatchError:
+            with self.settled():
+                changed = self.embedder
+            if changed is embedder:
+                raise  # another process changed it
+            return self.store.gather(self._ask(question, changed))
+
+    def _ask(self, question: Question, embedder: Embedder | None) -> Ask:
+        vector = made_by = None
         if question.using != "text":
-            if self.embedder is None:
-                raise EmbeddingError("this collection has no embedder: search it with using='text'")
-            vector = self.embedder.embed_query(question.text)
+            if embedder is None:
+                raise EmbeddingError("this collection has no embedder here: search it with using='text', or open it with one")
+            vector, made_by = embedder.embed_query(question.text), embedder.identity
         words = question.text if question.using != "vector" else None
-        return Ask(question.selection, vector, words, POOL if question.offset + question.k <= POOL else MAX_K)
+        return Ask(question.selection, vector, words, POOL if question.offset + question.k <= POOL else MAX_K, made_by=made_by)
 
     def _hits(self, candidates: Candidates, best: NDArray[np.intp], scores: Scores, parts: Mapping[str, Scores]) -> list[Hit]:
         keys = candidates.keys[best].tolist()

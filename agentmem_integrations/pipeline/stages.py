@@ -9,8 +9,8 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from typing import Any, Final, Generic, Literal, TypeVar
 
@@ -167,6 +167,14 @@ class Stage:
             self._wake.set()
         if self._ended:
             self._refuse_rest()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the stage from working while something happens that no batch may overlap."""
+        if os.getpid() != self._pid:
+            self._start_anew()
+        with self._busy:
+            yield
 
     def close(self) -> None:
         """End the thread once the queue is empty; whoever comes later is refused."""

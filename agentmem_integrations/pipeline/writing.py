@@ -11,8 +11,10 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from ..errors import AgentMemError, ClosedError, EmbeddingError, StorageError
-from ..ports import TEXT_FIELD, Change, Defer, Embedder, Fill, Outcome, Store, Sweep, Vector
+from ..errors import AgentMemError, ClosedError, EmbedderMismatchError, EmbeddingError, StorageError
+from ..models import Identity
+from ..ports import TEXT_FIELD, Change, Defer, Embedder, EraseLeftovers, Fill, Outcome, Store, Sweep, Vector
+from .retired import Retired
 from .stages import Stage, Write, fail, settle
 
 T = TypeVar("T")
@@ -33,6 +35,7 @@ class Commits:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.retired = Retired()
         self.stage = Stage("agentmem-commit", self._commit, settle)
 
     def run(self, write: Write[T]) -> T:
@@ -44,6 +47,7 @@ class Commits:
         changes = [change for write in batch for change in write.changes]
         try:
             _embed_quick(batch)
+            self.retired.owe(changes)
             outcomes = self.store.apply(changes) if changes else []
         except Exception as error:  # noqa: BLE001 - a write nobody answers would wait for ever, whatever went wrong
             self._commit_failed(batch, error)
@@ -77,20 +81,40 @@ class Writing:
 
     Args:
         commits: The store's writer.
-        embedder: Makes the collection's vectors; None if callers bring their own.
+        embedder: Makes the collection's vectors; None if there is none here.
         namespace: The collection.
-        owes: There is no embedder here, but the collection has one: whoever opens it with that makes the vectors.
     """
 
-    def __init__(self, commits: Commits, embedder: Embedder | None, namespace: str, *, owes: bool = False) -> None:
+    def __init__(self, commits: Commits, embedder: Embedder | None, namespace: str) -> None:
         self.commits = commits
         self.embedder = embedder
-        self.owes = owes
         self._namespace = namespace
         self._stage = Stage("agentmem-embed", self._embed, commits.stage.put, carries=True)
         self._owing = embedder is not None and commits.store.count_debts(namespace) > 0
         if commits.store.has_expired():
             commits.stage.put([Write([Sweep()], lambda outcomes: None)])
+
+    @property
+    def identity(self) -> Identity | None:
+        """Who makes the vectors here."""
+        embedder = self.embedder
+        return None if embedder is None else embedder.identity
+
+    @property
+    def owes(self) -> bool:
+        """Say whether the collection has an embedder, but not here: whoever opens it with that makes the vectors.
+
+        Asked anew each time: another process may be the first to open the collection with one.
+        """
+        return self.embedder is None and self.commits.store.identity(self._namespace) is not None
+
+    def adopt(self, embedder: Embedder) -> None:
+        """Go on with the embedder that is the collection's now; call this while the commit stage is held."""
+        if self.embedder is not None:
+            self.commits.retired.add(self._namespace, self.embedder.identity)
+        self.commits.retired.discard(self._namespace, embedder.identity)
+        self.embedder = embedder
+        self._owing = True  # what was embedded with the old one and not committed yet will be
 
     def run(self, write: Write[T]) -> T:
         """Do the write and return its result; in this thread if nobody else is writing."""
@@ -138,7 +162,15 @@ class Writing:
         self.commits.run(Write([Sweep()], lambda outcomes: None))
         while self.embedder is not None and self.fill_debts(due_only=False):
             continue
+        self.erase_leftovers()
         return self.commits.store.count_debts(self._namespace)
+
+    def erase_leftovers(self) -> None:
+        """Erase vectors that no longer count, should a change of the embedder have been interrupted before it did."""
+        after, state = 0, self.commits.store.leftovers(self._namespace)
+        while state:
+            after = self.commits.run(Write([EraseLeftovers(self._namespace, state, after)], one))
+            state = state if after else 0
 
     def close(self) -> None:
         """Finish what is queued and end the thread."""
@@ -154,26 +186,20 @@ class Writing:
 
     def _embed(self, batch: list[Write[Any]]) -> None:
         wanting = [pair for write in batch for pair in write.wanting]
-        vectors = self._vectors([text for _, text in wanting])
+        embedder = self.embedder
+        if not wanting or embedder is None:
+            return
+        vectors = vectors_of(embedder, [text for _, text in wanting])
         for (change, _), vector in zip(wanting, vectors, strict=True):
             if isinstance(vector, EmbeddingError):
                 change.owed = True
             else:
                 change.vectors = {**change.vectors, TEXT_FIELD: vector}  # a restored item may have others
+                change.made_by = embedder.identity
         failed = any(isinstance(v, EmbeddingError) for v in vectors)
-        if self._owing and wanting and not failed:  # the embedder works (again): see to what it owes
+        if self._owing and not failed:  # the embedder works (again): see to what it owes
             threading.Thread(target=self._settle_debts, name="agentmem-debts", daemon=True).start()
-        self._owing = failed or (self._owing and not wanting)
-
-    def _vectors(self, texts: Sequence[str]) -> Sequence[Vector | EmbeddingError]:
-        """Return a vector for each text, or why there is none; one bad text does not cost the others theirs."""
-        if not texts:
-            return []
-        assert self.embedder is not None, "only writes with an embedder want vectors"
-        try:
-            return list(self.embedder.embed_documents(texts))
-        except EmbeddingError as e:
-            return [e] if len(texts) == 1 else [v for text in texts for v in self._vectors([text])]
+        self._owing = failed
 
     def _settle_debts(self) -> None:
         try:
@@ -185,18 +211,43 @@ class Writing:
             log.warning("owed vectors of %s wait: %s", self._namespace, type(error).__name__)
 
     def fill_debts(self, *, due_only: bool = True) -> int:
-        """Embed what is owed; return how many vectors were filled in."""
+        """Embed what is owed; return how many vectors were filled in.
+
+        Raises:
+            EmbedderMismatchError: the collection has another embedder by now.
+        """
+        embedder = self.embedder
         debts = list(self.commits.store.debts(self._namespace, DEBTS_AT_ONCE, due_only=due_only))
         changes: list[Change] = []
-        for debt, vector in zip(debts, self._vectors([spoken(d.text, d.name) for d in debts]), strict=True):
+        if not debts or embedder is None:
+            return 0
+        for debt, vector in zip(debts, vectors_of(embedder, [spoken(d.text, d.name) for d in debts]), strict=True):
             if isinstance(vector, EmbeddingError):
                 wait = min(RETRY_AFTER * 2 ** min(debt.attempts, 20), RETRY_AT_MOST)
                 changes.append(Defer(debt.job, datetime.now(UTC) + wait, type(vector).__name__))
             else:
-                changes.append(Fill(debt.job, debt.memory, debt.text, {TEXT_FIELD: vector}))
-        if changes:
-            self.commits.run(Write(changes, lambda outcomes: None))
+                changes.append(Fill(debt.job, debt.memory, debt.text, {TEXT_FIELD: vector}, embedder.identity))
+        try:
+            self.commits.run(Write(changes, _fitting))
+        except EmbedderMismatchError:
+            if self.embedder is embedder:
+                raise
+            return len(changes)  # the embedder was changed here meanwhile, and there are other debts now
         return sum(isinstance(c, Fill) for c in changes)
+
+
+def vectors_of(embedder: Embedder, texts: Sequence[str]) -> Sequence[Vector | EmbeddingError]:
+    """Return a vector for each text, or why there is none; one bad text does not cost the others theirs."""
+    try:
+        return list(embedder.embed_documents(texts))
+    except EmbeddingError as e:
+        return [e] if len(texts) == 1 else [v for text in texts for v in vectors_of(embedder, [text])]
+
+
+def _fitting(outcomes: Sequence[Outcome]) -> None:
+    for outcome in outcomes:
+        if isinstance(outcome, EmbedderMismatchError):
+            raise outcome
 
 
 def spoken(text: str, name: str | None) -> str:

@@ -4,9 +4,10 @@ from .changing import Changing
 from .finding import Finding
 from .mending import Mending
 from .porting import Porting
+from .reembedding import Reembedding
 from .storing import Results, Storing
 
-__all__ = ["MemoryVerbs", "Porting", "Results"]
+__all__ = ["MemoryVerbs", "Porting", "Reembedding", "Results"]
 
 
 class MemoryVerbs(Storing, Finding, Changing, Mending):

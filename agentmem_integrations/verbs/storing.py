@@ -151,7 +151,7 @@ class Storing(Scoped):
 
     def _common(self, fields: Mapping[str, Any], scope: Scope, truncate: bool) -> Common:
         self._room.engine.check_open()
-        return Common(fields, scope.user_id, datetime.now(UTC), self._room.text_limit, truncate, self._room.dim)
+        return Common(fields, scope.user_id, datetime.now(UTC), self._room.text_limit, truncate, self._room.writing.identity)
 
 
 def _given(**fields: Any) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from agentmem_integrations.models import Memory, Scope
 from agentmem_integrations.ports import Defer, Insert, Selection, Update
 from agentmem_integrations.storage.sqlite.seals import seal
 from agentmem_integrations.storage.sqlite.store import SqliteStore
-from agentmem_integrations.testing.embedders import FailingEmbedder
+from agentmem_integrations.testing.embedders import FailingEmbedder, HashEmbedder
 
 Opened = Callable[..., AgentMemory]
 
@@ -170,6 +170,11 @@ def plant_vectors(ground: Ground) -> list[bytes]:
     rewritten = ground.add("a vector of old")
     ground.mem.update(rewritten.id, user_id=USER, text="a vector of new")
     whole = [v.tobytes() for v in FailingEmbedder(failing=False).embed_documents([*texts, "a vector of new"])]
+    # A change of the embedder that was interrupted: its vectors lie beside the others
+    following = HashEmbedder(96, "next")
+    with pytest.raises(InterruptedError):
+        ground.mem.reembed(following, progress=_interrupted)
+    whole += [v.tobytes() for v in following.embed_documents([*texts, "a vector of new"])]
     return [v[start : start + 16] for v in whole for start in range(0, len(v), 64)]  # nor a piece of one
 
 
@@ -180,6 +185,10 @@ def plant_seals(ground: Ground) -> list[bytes]:
         ground.add(text)
     vectors = FailingEmbedder(failing=False).embed_documents(texts)
     return [seal(text, None, vector.tobytes()) for text, vector in zip(texts, vectors, strict=True)]
+
+
+def _interrupted(done: int) -> None:
+    raise InterruptedError
 
 
 @plants("history", "old_text")
@@ -246,12 +255,14 @@ CHOICE = "one of a few fixed words"
 HOLDS_NOTHING = {
     **{("meta", c): OF_ALL for c in ("key", "value")},
     **{("collections", c): OF_ALL for c in ("no", "name", "twins", "embedder", "revision", "dim", "created_at")},
+    **{("collections", c): OF_ALL for c in ("generation", "last_generation", "next_embedder", "next_revision", "next_dim")},
+    **{("collections", c): OF_ALL for c in ("next_behind", "leftovers")},
     **{("scopes", c): NUMBER for c in ("no", "collection", "epoch")},
     ("scopes", "kind"): CHOICE,
     **{("memories", c): NUMBER for c in ("no", "scope", "importance")},
     **{("memories", c): TIME for c in ("occurred_at", "created_at", "updated_at", "expires_at", "valid_from", "valid_to", "deleted_at")},
     ("memories", "kind"): CHOICE,
-    **{("vectors", c): NUMBER for c in ("no", "scope", "memory")},
+    **{("vectors", c): NUMBER for c in ("no", "scope", "memory", "generation")},
     ("vectors", "field"): CHOICE,
     **{("history", c): NUMBER for c in ("no", "memory", "scope")},
     ("history", "event"): CHOICE,
@@ -259,6 +270,8 @@ HOLDS_NOTHING = {
     **{("jobs", c): NUMBER for c in ("no", "scope", "memory", "attempts")},
     **{("jobs", c): CHOICE for c in ("kind", "state")},
     **{("jobs", c): TIME for c in ("due_at", "leased_until", "created_at")},
+    **{("reembedding", c): NUMBER for c in ("memory", "collection")},
+    **{("memories_embeddable", c): COPY for c in ("no", "scope", "collection", "text", "name")},
     **{("memories_lexical", c): COPY for c in ("no", "scope", "body", "context")},
     **{("memories_fts", c): COPY for c in ("scope", "body", "context", "memories_fts", "rank")},
     ("memories_fts_data", "id"): NUMBER,

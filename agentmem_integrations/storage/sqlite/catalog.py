@@ -14,18 +14,38 @@ from .statements import statements
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """One row of `collections`."""
+    """One row of `collections`.
+
+    Attributes:
+        no: Its number.
+        twins: Its twin policy.
+        identity: Which embedder made the vectors that count; None if none did yet.
+        generation: Number of the vectors that count.
+        last_generation: Number of those that are being made, where `next` is set.
+        next: The embedder it is changing to.
+        leftovers: There may be vectors of other generations than these.
+    """
 
     no: int
     twins: Twins
     identity: Identity | None
+    generation: int
+    last_generation: int
+    next: Identity | None
+    leftovers: bool
+
+    @property
+    def generations(self) -> tuple[int, int]:
+        """Those whose vectors are of use: the one that counts, and the one that is being made."""
+        return self.generation, self.last_generation if self.next else self.generation
 
 
 class Catalog:
-    """Knows the collections. Number and twin policy never change, so what was read once (and committed) stays true."""
+    """Knows the collections.
 
-    def __init__(self) -> None:
-        self._known: dict[str, Collection] = {}
+    Nothing is kept from one transaction to the next: another process may change a collection's embedder at any time, and
+    whoever goes by what he knew would mix the vectors of two. Reading the row costs some microseconds.
+    """
 
     def collection(self, connection: apsw.Connection, name: str) -> Collection:
         """Return the collection.
@@ -33,11 +53,9 @@ class Catalog:
         Raises:
             NotFoundError: nobody opened a collection of that name.
         """
-        found = self._known.get(name) or self._read(connection, name)
+        found = self._read(connection, name)
         if found is None:
             raise NotFoundError(f"there is no collection {name!r} in this file")
-        if found.identity is not None:  # else another process may be the first to open it with an embedder
-            self._known[name] = found
         return found
 
     def open(self, connection: apsw.Connection, name: str, twins: Twins | None, identity: Identity | None, now: datetime) -> Collection:
@@ -53,6 +71,7 @@ class Catalog:
             connection.execute(statements()["create_collection"], (name, twins or "merge", *details, micros(now)))
         elif found.identity is None and identity is not None:
             connection.execute(statements()["adopt_embedder"], (identity.name, identity.revision, identity.dim, found.no))
+            connection.execute(statements()["owe_vectors"], (found.no, micros(now)))  # what it holds was found by words so far
         found = self._read(connection, name)
         assert found is not None
         return self.check(found, name, twins, identity)
@@ -68,17 +87,36 @@ class Catalog:
         """Return `found` if policy and embedder are the ones wanted."""
         if twins is not None and found.twins != twins:
             raise ConflictError(f"collection {name!r} was created with twins={found.twins!r}: open it so, or choose another name")
-        if identity is not None and found.identity is not None and found.identity != identity:
-            was, now = found.identity, identity
-            raise EmbedderMismatchError(
-                f"collection {name!r} holds vectors of {was.name} (revision {was.revision}, {was.dim} dimensions), not of "
-                f"{now.name} (revision {now.revision}, {now.dim}): open it with that embedder, or use another namespace"
-            )
+        if found.identity is not None:
+            check_embedder(found, name, identity)
         return found
 
     def _read(self, connection: apsw.Connection, name: str) -> Collection | None:
         row = connection.execute(statements()["find_collection"], (name,)).fetchone()
         if row is None:
             return None
-        no, twins, embedder, revision, dim = row
-        return Collection(no, twins, Identity(embedder, revision, dim) if embedder else None)
+        no, twins, embedder, revision, dim, generation, last, next_embedder, next_revision, next_dim, leftovers = row
+        return Collection(
+            no, twins, Identity(embedder, revision, dim) if embedder else None, generation, last,
+            Identity(next_embedder, next_revision, next_dim) if next_embedder else None, bool(leftovers),
+        )  # fmt: skip
+
+
+def check_embedder(found: Collection, name: str, identity: Identity | None) -> None:
+    """Refuse vectors that another embedder made than the collection's; None: it is not said which.
+
+    Raises:
+        EmbedderMismatchError: another one did.
+    """
+    if identity is None or found.identity == identity:
+        return
+    was = f"vectors of {told(found.identity)}" if found.identity else "no vectors yet"
+    raise EmbedderMismatchError(
+        f"collection {name!r} holds {was}, not of {told(identity)}: open it with that embedder, or change it with "
+        f"AgentMemory(path, namespace={name!r}, embedder=None).reembed(...) or `agentmem reembed`, or use another namespace"
+    )
+
+
+def told(identity: Identity) -> str:
+    """Return an embedder in words."""
+    return f"{identity.name} (revision {identity.revision}, {identity.dim} dimensions)"

@@ -16,7 +16,10 @@ OFF_UNIT: Final = 1e-3  # a norm may be off 1 by as much; float32 itself is off 
 
 
 class VectorRow(NamedTuple):
-    """A row of `check_vectors`: the vector, its memory (None if it is gone), and its collection."""
+    """A row of `check_vectors`: the vector, its memory (None if it is gone), and its collection.
+
+    A vector that is `coming` is of the embedder that the collection is changing to; a `leftover` is of a former one.
+    """
 
     no: int
     memory: int
@@ -32,6 +35,9 @@ class VectorRow(NamedTuple):
     name: str | None
     dim: int | None
     embedder: int | None
+    coming: int | None
+    leftover: int | None
+    collection: int | None
 
     @property
     def remakeable(self) -> bool:
@@ -45,6 +51,8 @@ def flaw(row: VectorRow) -> str | None:
         return "vector_orphaned"
     if row.deleted_at is not None or row.memory_scope != row.scope:
         return "vector_misplaced"
+    if row.leftover:
+        return None
     if not _is_vector(row.vector, row.dim):
         return "vector_damaged"
     if row.seal is None:

@@ -26,7 +26,8 @@ class Gatherer:
         connection: The reader.
         cache: The scopes' matrices.
         collection: Number of the collection asked.
-        dim: Length of its vectors.
+        generation: Which of its vectors count.
+        dim: Their length.
         ask: The question.
         now: Microseconds.
     """
@@ -34,6 +35,7 @@ class Gatherer:
     connection: apsw.Connection
     cache: MatrixCache
     collection: int
+    generation: int
     dim: int
     ask: Ask
     now: int
@@ -48,7 +50,7 @@ class Gatherer:
         no, epoch, last, history = found[0]
         allowed = self._allowed(no)
         words = self._words(no, allowed)
-        near = self._near(no, Version(epoch, last or 0, history or 0), allowed, words)
+        near = self._near(no, Version(self.generation, epoch, last or 0, history or 0), allowed, words)
         return _table(near, words)
 
     def _allowed(self, scope: int) -> NDArray[np.int64] | None:
@@ -116,7 +118,7 @@ class Gatherer:
         """The scope is too large to hold: let sqlite-vec rank it where it lies."""
         assert self.ask.vector is not None
         conditions, values = narrowed(self.ask.selection, self.now)
-        asked = [self.ask.vector.tobytes(), scope, self.ask.field]
+        asked = [self.ask.vector.tobytes(), scope, self.ask.field, self.generation]
         best = query(self.connection, "nearest_by_scan", [*asked, *values, self.ask.limit], where=" AND ".join(conditions))
         among = "v.memory IN (SELECT value FROM json_each(?))"
         named = query(self.connection, "nearest_by_scan", [*asked, str(list(words)), len(words)], where=among)

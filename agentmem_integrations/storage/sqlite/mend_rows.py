@@ -113,7 +113,9 @@ class Rows:
         if kind == "vector_misplaced" and row.deleted_at is None and self._run("move_vector", row.memory_scope, row.no):
             return True
         self._run("erase_vector", row.no)
-        if kind in ("vector_damaged", "vector_stale"):
+        if kind in ("vector_damaged", "vector_stale") and row.coming:
+            self._run("insert_lacking", row.memory, row.collection)
+        elif kind in ("vector_damaged", "vector_stale"):
             self._run("owe_vector", row.memory, row.scope, self._at)
         return True
 

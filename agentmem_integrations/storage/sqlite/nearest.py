@@ -32,18 +32,25 @@ class Version:
     """Which state of a scope was read.
 
     Attributes:
+        generation: Which vectors count; grows when the collection has changed its embedder.
         epoch: Grows when everything must be read anew.
         last: Number of the newest memory.
         history: Number of the newest line of history.
     """
 
+    generation: int
     epoch: int
     last: int
     history: int
 
     def newer_than(self, other: "Version") -> bool:
         """Say whether this was read from a later snapshot."""
-        return (self.epoch, self.last, self.history) > (other.epoch, other.last, other.history)
+        mine, theirs = ((v.generation, v.epoch, v.last, v.history) for v in (self, other))
+        return mine > theirs
+
+    def continues(self, other: "Version") -> bool:
+        """Say whether what was read at `other` can be brought up to date."""
+        return (self.generation, self.epoch) == (other.generation, other.epoch) and not other.newer_than(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +191,7 @@ class MatrixCache:
             self.hits += 1
             return known
         self.misses += 1
-        if known is None or known.version.epoch != version.epoch or known.version.newer_than(version):
+        if known is None or not version.continues(known.version):
             block = self._load(connection, scope, version, field, dim)
         else:
             block = _refreshed(connection, known, scope, version, field)
@@ -208,10 +215,10 @@ class MatrixCache:
             self._bytes = 0
 
     def _load(self, connection: apsw.Connection, scope: int, version: Version, field: str, dim: int) -> Block | None:
-        ((count,),) = query(connection, "count_vectors", (scope,))
+        ((count,),) = query(connection, "count_vectors", (scope, version.generation))
         if count * dim * 4 > SHARE * self.budget:
             return None
-        return Block.of(_columns(query(connection, "load_vectors", (scope, 0, field))), version)
+        return Block.of(_columns(query(connection, "load_vectors", (scope, 0, field, version.generation))), version)
 
     def _keep(self, key: tuple[int, str], block: Block) -> None:
         with self._lock:
@@ -229,12 +236,12 @@ class MatrixCache:
 def _refreshed(connection: apsw.Connection, old: Block, scope: int, version: Version, field: str) -> Block:
     """Return `old` with the rows read anew that were added or changed since."""
     last = old.version.last
-    added = _columns(query(connection, "load_vectors", (scope, last, field)))
+    added = _columns(query(connection, "load_vectors", (scope, last, field, version.generation)))
     changed = query(connection, "changed_since", (scope, old.version.history))
     stale = [memory for (memory,) in changed if memory <= last]
     if not stale:
         return old.grown(added, version)
-    again = _columns(query(connection, "load_changed_vectors", (scope, json.dumps(stale), field)))
+    again = _columns(query(connection, "load_changed_vectors", (scope, json.dumps(stale), field, version.generation)))
     kept = ~np.isin(old.columns.keys, np.array(stale, np.int64))
     whole = _stacked([old.columns.taken(kept), again, added])
     return Block.of(whole.taken(np.argsort(whole.keys, kind="stable")), version)

@@ -40,7 +40,7 @@ def dumped(step: Step, catalog: Catalog, namespace: str, scope: Scope | None, ve
         raise NotFoundError(f"there is no collection {namespace!r} in this file")
     where, value = _where(step, collection, scope)
     ((count,),) = step(lambda c: query(c, "count_dump", (value,), where=where))
-    return Dump(collection.twins, collection.identity, count, _records(step, namespace, where, value, vectors))
+    return Dump(collection.twins, collection.identity, count, _records(step, namespace, where, value, vectors, collection.generation))
 
 
 def _where(step: Step, collection: Collection, scope: Scope | None) -> tuple[str, int]:
@@ -50,20 +50,22 @@ def _where(step: Step, collection: Collection, scope: Scope | None) -> tuple[str
     return "m.scope = ?", found[0][0] if found else 0  # no scope has the number 0
 
 
-def _records(step: Step, namespace: str, where: str, value: int, vectors: bool) -> Iterator[Record]:
+def _records(step: Step, namespace: str, where: str, value: int, vectors: bool, generation: int) -> Iterator[Record]:
     bounds = [value, 0, PAGE]  # behind which number, and how many
-    while page := step(lambda c: _page(c, namespace, where, bounds, vectors)):
+    while page := step(lambda c: _page(c, namespace, where, bounds, vectors, generation)):
         bounds[1] = page[-1][0]
         for _, record in page:
             yield record
 
 
-def _page(connection: apsw.Connection, namespace: str, where: str, values: list[int], vectors: bool) -> list[tuple[int, Record]]:
+def _page(
+    connection: apsw.Connection, namespace: str, where: str, values: list[int], vectors: bool, generation: int
+) -> list[tuple[int, Record]]:
     rows = query(connection, "dump_memories", values, where=where)
     keys = json.dumps([row[_NO] for row in rows])
     made, lines = defaultdict[int, dict[str, Vector]](dict), defaultdict[int, list[Line]](list)
     owed = {memory for (memory,) in query(connection, "dump_debts", (keys,))}
-    for memory, field, vector in query(connection, "dump_vectors", (vectors, TEXT_FIELD, keys)):
+    for memory, field, vector in query(connection, "dump_vectors", (vectors, TEXT_FIELD, keys, generation)):
         if vector is None:
             owed.add(memory)
         else:

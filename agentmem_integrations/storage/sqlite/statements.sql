@@ -18,7 +18,8 @@ FROM scopes s WHERE collection = ? AND kind = ? AND owner = ?
 DELETE FROM scopes WHERE no = ? AND NOT EXISTS (SELECT 1 FROM memories WHERE scope = scopes.no)
 
 -- name: find_collection
-SELECT no, twins, embedder, revision, dim FROM collections WHERE name = ?
+SELECT no, twins, embedder, revision, dim, generation, last_generation, next_embedder, next_revision, next_dim, leftovers
+FROM collections WHERE name = ?
 
 -- name: create_collection
 INSERT INTO collections (name, twins, embedder, revision, dim, created_at) VALUES (?, ?, ?, ?, ?, ?)
@@ -62,17 +63,20 @@ SELECT no FROM memories WHERE scope = ? AND twin = ?
 SELECT no FROM memories WHERE id = ? AND scope = ?
 
 -- name: insert_vector
-INSERT OR REPLACE INTO vectors (memory, scope, field, vector, seal) VALUES (?, ?, ?, ?, ?)
+INSERT OR REPLACE INTO vectors (memory, scope, field, vector, seal, generation)
+SELECT ?1, ?2, ?3, ?4, ?5, c.generation FROM scopes s JOIN collections c ON c.no = s.collection WHERE s.no = ?2
 
 -- name: insert_vectors
 -- All at once: [[memory, scope, field, offset, bytes], ...] and the vectors end to end, each with its seal behind it. A statement
 -- for each row would give the interpreter away, and take it back, at each row.
-INSERT OR REPLACE INTO vectors (memory, scope, field, vector, seal)
-SELECT value ->> 0, value ->> 1, value ->> 2, substr(?2, (value ->> 3) + 1, value ->> 4), substr(?2, (value ->> 3) + (value ->> 4) + 1, 16)
-FROM json_each(?1)
+INSERT OR REPLACE INTO vectors (memory, scope, field, vector, seal, generation)
+SELECT k.value ->> 0, s.no, k.value ->> 2, substr(?2, (k.value ->> 3) + 1, k.value ->> 4),
+    substr(?2, (k.value ->> 3) + (k.value ->> 4) + 1, 16), c.generation
+FROM json_each(?1) k CROSS JOIN scopes s ON s.no = k.value ->> 1 CROSS JOIN collections c ON c.no = s.collection
 
 -- name: read_vectors
-SELECT field, vector FROM vectors WHERE scope = ? AND memory = ?
+SELECT v.field, v.vector FROM vectors v JOIN scopes s ON s.no = v.scope JOIN collections c ON c.no = s.collection
+WHERE v.scope = ? AND v.memory = ? AND v.generation = c.generation
 
 -- name: erase_vectors
 DELETE FROM vectors WHERE scope = ? AND memory = ?
@@ -138,7 +142,8 @@ WHERE j.kind = 'embed' AND c.name = ?
 SELECT m.*, NULL, NULL FROM memories m WHERE m.expires_at <= ? AND m.deleted_at IS NULL ORDER BY m.expires_at LIMIT ?
 
 -- name: live_text
-SELECT scope, text, name FROM memories WHERE no = ? AND deleted_at IS NULL
+SELECT m.scope, m.text, m.name, c.name FROM memories m JOIN scopes s ON s.no = m.scope JOIN collections c ON c.no = s.collection
+WHERE m.no = ? AND m.deleted_at IS NULL
 
 -- name: select_memories
 SELECT m.*, s.kind, s.owner FROM memories m JOIN scopes s ON s.no = m.scope WHERE {where} ORDER BY m.no
@@ -161,21 +166,21 @@ WHERE m.deleted_at IS NULL
 
 -- name: load_vectors
 SELECT v.memory, v.vector, m.expires_at, m.valid_from, m.valid_to FROM vectors v JOIN memories m ON m.no = v.memory
-WHERE v.scope = ? AND v.memory > ? AND v.field = ? ORDER BY v.memory
+WHERE v.scope = ? AND v.memory > ? AND v.field = ? AND v.generation = ? ORDER BY v.memory
 
 -- name: load_changed_vectors
 SELECT v.memory, v.vector, m.expires_at, m.valid_from, m.valid_to FROM vectors v JOIN memories m ON m.no = v.memory
-WHERE v.scope = ? AND v.memory IN (SELECT value FROM json_each(?)) AND v.field = ? ORDER BY v.memory
+WHERE v.scope = ? AND v.memory IN (SELECT value FROM json_each(?)) AND v.field = ? AND v.generation = ? ORDER BY v.memory
 
 -- name: count_vectors
-SELECT count(*) FROM vectors WHERE scope = ?
+SELECT count(*) FROM vectors WHERE scope = ? AND generation = ?
 
 -- name: changed_since
 SELECT DISTINCT memory FROM history WHERE scope = ? AND no > ?
 
 -- name: nearest_by_scan
 SELECT v.memory, 1 - vec_distance_cosine(v.vector, ?) FROM vectors v JOIN memories m ON m.no = v.memory
-WHERE v.scope = ? AND v.field = ? AND {where} ORDER BY 2 DESC, 1 LIMIT ?
+WHERE v.scope = ? AND v.field = ? AND v.generation = ? AND {where} ORDER BY 2 DESC, 1 LIMIT ?
 
 -- name: match_words
 SELECT rowid, -bm25(memories_fts, 0.0, 1.0, 1.0) AS score FROM memories_fts WHERE memories_fts MATCH ?
@@ -206,7 +211,7 @@ SELECT count(*) FROM memories m CROSS JOIN scopes s ON s.no = m.scope WHERE {whe
 -- name: dump_vectors
 SELECT v.memory, v.field, CASE WHEN ? OR v.field != ? THEN v.vector END
 FROM json_each(?) k CROSS JOIN memories m ON m.no = k.value JOIN vectors v ON v.scope = m.scope AND v.memory = m.no
-ORDER BY v.memory, v.field
+WHERE v.generation = ? ORDER BY v.memory, v.field
 
 -- name: dump_history
 SELECT h.memory, h.event, h.at, h.old_text, h.provenance
@@ -219,3 +224,94 @@ SELECT j.memory FROM json_each(?) k CROSS JOIN jobs j ON j.memory = k.value WHER
 SELECT EXISTS (
     SELECT 1 FROM scopes s CROSS JOIN memories m ON m.id = ? AND m.scope = s.no WHERE s.collection = ? AND s.kind = ? AND s.owner = ?
 )
+
+-- name: begin_reembedding
+UPDATE collections SET next_embedder = ?, next_revision = ?, next_dim = ?, next_behind = 0, last_generation = last_generation + 1,
+    leftovers = max(leftovers, next_embedder IS NOT NULL)
+WHERE no = ?
+
+-- name: abandon_reembedding
+UPDATE collections SET next_embedder = NULL, next_revision = NULL, next_dim = NULL, next_behind = 0, last_generation = last_generation + 1,
+    leftovers = 1
+WHERE no = ?
+
+-- name: swap_embedder
+UPDATE collections SET embedder = next_embedder, revision = next_revision, dim = next_dim, generation = last_generation,
+    next_embedder = NULL, next_revision = NULL, next_dim = NULL, next_behind = 0, leftovers = 1
+WHERE no = ?
+
+-- name: pass_by
+UPDATE collections SET next_behind = max(next_behind, ?) WHERE no = ?
+
+-- name: clear_reembedding
+DELETE FROM reembedding WHERE collection = ?
+
+-- name: note_lacking
+-- Also of a memory that was not passed by yet: the walk may be about to pass, with what it read before.
+INSERT OR IGNORE INTO reembedding (memory, collection)
+SELECT m.no, c.no FROM memories m JOIN scopes s ON s.no = m.scope JOIN collections c ON c.no = s.collection
+WHERE m.no = ? AND c.next_embedder IS NOT NULL
+
+-- name: end_lacking
+DELETE FROM reembedding WHERE memory = ?
+
+-- name: insert_lacking
+INSERT OR IGNORE INTO reembedding (memory, collection) VALUES (?, ?)
+
+-- name: last_memory
+SELECT max(no) FROM memories
+
+-- name: insert_next_vector
+INSERT OR REPLACE INTO vectors (memory, scope, field, vector, seal, generation) VALUES (?, ?, ?, ?, ?, ?)
+
+-- name: lacking_noted
+-- Those that were passed by; with whether a vector of another field hangs on them.
+SELECT e.no, e.scope, e.text, e.name, EXISTS (SELECT 1 FROM vectors v WHERE v.scope = e.scope AND v.memory = e.no AND v.field != 'text')
+FROM reembedding r JOIN memories_embeddable e ON e.no = r.memory
+WHERE r.collection = ?1 AND r.memory > ?2 AND r.memory <= (SELECT next_behind FROM collections WHERE no = ?1) ORDER BY r.memory LIMIT ?3
+
+-- name: lacking_ahead
+-- Those that were not passed by yet.
+SELECT e.no, e.scope, e.text, e.name, EXISTS (SELECT 1 FROM vectors v WHERE v.scope = e.scope AND v.memory = e.no AND v.field != 'text')
+FROM memories_embeddable e
+WHERE e.collection = ?1 AND e.no > max((SELECT next_behind FROM collections WHERE no = ?1), ?2) ORDER BY e.no LIMIT ?3
+
+-- name: count_lacking
+SELECT (
+    SELECT count(*) FROM reembedding r JOIN memories_embeddable e ON e.no = r.memory
+    WHERE r.collection = ?1 AND r.memory <= (SELECT next_behind FROM collections WHERE no = ?1)
+) + (
+    SELECT count(*) FROM memories_embeddable e
+    WHERE e.collection = ?1 AND e.no > (SELECT next_behind FROM collections WHERE no = ?1)
+)
+
+-- name: owe_vectors
+-- Of a collection that had no embedder so far.
+INSERT INTO jobs (kind, scope, memory, due_at, created_at)
+SELECT 'embed', e.scope, e.no, ?2, ?2 FROM memories_embeddable e
+WHERE e.collection = ?1 AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.memory = e.no AND j.kind = 'embed')
+    AND NOT EXISTS (SELECT 1 FROM vectors v WHERE v.scope = e.scope AND v.memory = e.no AND v.field = 'text')
+
+-- name: erase_debts
+DELETE FROM jobs WHERE kind = 'embed' AND scope IN (SELECT no FROM scopes WHERE collection = ?)
+
+-- name: has_items_of_fields
+SELECT EXISTS (
+    SELECT 1 FROM scopes s CROSS JOIN vectors v ON v.scope = s.no WHERE s.collection = ? AND s.kind = 'path' AND v.field != 'text'
+)
+
+-- name: has_other_fields
+SELECT EXISTS (SELECT 1 FROM scopes s CROSS JOIN vectors v ON v.scope = s.no WHERE s.collection = ? AND v.field != 'text')
+
+-- name: page_of_leftovers
+-- Where to look for vectors that no longer count: the next memories of the collection.
+SELECT m.no FROM memories m CROSS JOIN scopes s ON s.no = m.scope WHERE s.collection = ? AND m.no > ? ORDER BY m.no LIMIT ?
+
+-- name: erase_leftovers
+DELETE FROM vectors WHERE no IN (
+    SELECT v.no FROM json_each(?1) k CROSS JOIN memories m ON m.no = k.value
+    CROSS JOIN vectors v ON v.scope = m.scope AND v.memory = m.no AND v.generation NOT IN (?2, ?3)
+)
+
+-- name: end_leftovers
+UPDATE collections SET leftovers = 0 WHERE no = ?

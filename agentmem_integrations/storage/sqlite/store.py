@@ -14,9 +14,10 @@ import sqlite_vec
 from ...config import MATRIX_BUDGET, Durability, Twins
 from ...errors import AgentMemError, ConflictError, NotFoundError, StorageError, StoreBusyError
 from ...models import Event, Identity, Memory, Report, Scope
-from ...ports import Ask, Candidates, Change, Debt, Dump, Outcome, Purge, Record, Selection
+from ...ports import Ask, Candidates, Change, Debt, Dump, Outcome, Purge, Record, Selection, WantingPage
+from . import reembedding
 from .backup import copy_to
-from .catalog import Catalog
+from .catalog import Catalog, check_embedder
 from .connections import Connections
 from .gather import Gatherer
 from .nearest import FOREVER, MatrixCache
@@ -93,8 +94,10 @@ class SqliteStore:
         """Return the best candidates by vector and by words."""
         with self._connections.read() as connection:
             collection = self._catalog.collection(connection, ask.selection.namespace)
+            if ask.vector is not None:
+                check_embedder(collection, ask.selection.namespace, ask.made_by)
             dim = collection.identity.dim if collection.identity else 0
-            return Gatherer(connection, self._matrices, collection.no, dim, ask, _micros_now()).candidates()
+            return Gatherer(connection, self._matrices, collection.no, collection.generation, dim, ask, _micros_now()).candidates()
 
     def load(self, keys: Sequence[int]) -> dict[int, Memory]:
         """Return the memories of candidates by key."""
@@ -146,6 +149,42 @@ class SqliteStore:
         with self._connections.read() as connection:
             ((count,),) = query(connection, "count_debts", (namespace,))
         return int(count)
+
+    def begin_reembedding(self, namespace: str, identity: Identity) -> bool:
+        """Set out to change a collection's embedder, or go on; False if it holds that one's vectors."""
+        with self._connections.read() as connection:
+            found = self._catalog.collection(connection, namespace)
+            begun = reembedding.begun(connection, namespace, found, identity)
+        if begun is None:
+            with self._connections.write() as connection:
+                found = self._catalog.collection(connection, namespace)
+                if reembedding.begun(connection, namespace, found, identity) is None:
+                    reembedding.begin(connection, found, identity)
+                begun = found.identity != identity
+        return begun
+
+    def count_wanting(self, namespace: str) -> int:
+        """Return how many memories want a vector of the next embedder."""
+        with self._connections.read() as connection:
+            ((count,),) = query(connection, "count_lacking", (self._catalog.collection(connection, namespace).no,))
+        return int(count)
+
+    def wanting(self, namespace: str, identity: Identity, limit: int, after: int) -> WantingPage:
+        """Return the next memories that want a vector of the next embedder."""
+        with self._connections.read() as connection:
+            found = self._catalog.collection(connection, namespace)
+            return reembedding.page(connection, namespace, found, identity, limit, after)
+
+    def swap_embedder(self, namespace: str, identity: Identity) -> int:
+        """Let the new vectors count in place of the old; return how many are owed."""
+        with self._connections.write() as connection:
+            found = self._catalog.collection(connection, namespace)
+            return reembedding.swap(connection, namespace, found, identity, _micros_now())
+
+    def leftovers(self, namespace: str) -> int:
+        """Return what `EraseLeftovers` needs to be told; 0 if there is nothing to erase."""
+        with self._connections.read() as connection:
+            return reembedding.state(self._catalog.collection(connection, namespace))
 
     def has_expired(self) -> bool:
         """Say whether some memory has expired and was not swept yet."""

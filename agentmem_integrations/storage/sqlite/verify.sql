@@ -20,20 +20,25 @@ WHERE {where} AND (m.no IS NULL OR m.scope != h.scope OR (h.provenance IS NOT NU
 
 -- name: check_memories
 SELECT m.*, s.kind, s.owner, c.twins, c.embedder IS NOT NULL,
-    EXISTS (SELECT 1 FROM vectors v WHERE v.scope = m.scope AND v.memory = m.no AND v.field = 'text')
+    EXISTS (SELECT 1 FROM vectors v WHERE v.scope = m.scope AND v.memory = m.no AND v.field = 'text' AND v.generation = c.generation)
         OR EXISTS (SELECT 1 FROM jobs j WHERE j.memory = m.no AND j.kind = 'embed' AND j.scope = m.scope),
     m.superseded_by IS NULL OR EXISTS (SELECT 1 FROM memories o WHERE o.id = m.superseded_by AND o.scope = m.scope)
 FROM json_each(?1) k CROSS JOIN memories m ON m.no = k.value
 LEFT JOIN scopes s ON s.no = m.scope LEFT JOIN collections c ON c.no = s.collection ORDER BY m.no
 
 -- name: check_vectors
-SELECT v.no, v.memory, v.scope, v.field, v.vector, v.seal, m.no, m.id, m.scope, m.deleted_at, m.text, m.name, c.dim, c.embedder IS NOT NULL
+-- Also those of the embedder that a collection is changing to; what is left of former ones is waiting to be erased.
+SELECT v.no, v.memory, v.scope, v.field, v.vector, v.seal, m.no, m.id, m.scope, m.deleted_at, m.text, m.name,
+    CASE v.generation WHEN c.generation THEN c.dim WHEN c.last_generation THEN c.next_dim END,
+    c.embedder IS NOT NULL OR v.generation != c.generation, v.generation != c.generation,
+    v.generation NOT IN (c.generation, iif(c.next_embedder IS NULL, c.generation, c.last_generation)), c.no
 FROM json_each(?1) k CROSS JOIN vectors v ON v.no = k.value
 LEFT JOIN memories m ON m.no = v.memory LEFT JOIN scopes s ON s.no = m.scope LEFT JOIN collections c ON c.no = s.collection ORDER BY v.no
 
 -- name: check_jobs
 SELECT j.no, j.kind, j.memory, j.scope, m.no, m.id, m.scope, m.deleted_at,
-    EXISTS (SELECT 1 FROM vectors v WHERE v.scope = m.scope AND v.memory = m.no AND v.field = 'text')
+    EXISTS (SELECT 1 FROM scopes s CROSS JOIN collections c ON c.no = s.collection CROSS JOIN vectors v
+        ON v.scope = m.scope AND v.memory = m.no AND v.field = 'text' AND v.generation = c.generation WHERE s.no = m.scope)
 FROM json_each(?1) k CROSS JOIN jobs j ON j.no = k.value LEFT JOIN memories m ON m.no = j.memory ORDER BY j.no
 
 -- name: check_history

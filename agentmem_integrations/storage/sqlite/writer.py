@@ -11,10 +11,28 @@ import apsw
 from ...errors import AgentMemError, ConflictError, NotFoundError
 from ...fingerprint import fingerprint
 from ...models import Event, EventKind, Memory, Scope
-from ...ports import Change, Defer, Delete, Fill, Insert, Outcome, Purge, Record, Restore, Selection, Sweep, Together, Update, Vector
-from .catalog import Catalog
+from ...ports import (
+    Change,
+    Defer,
+    Delete,
+    EraseLeftovers,
+    Fill,
+    Insert,
+    Outcome,
+    Purge,
+    Record,
+    Reembed,
+    Restore,
+    Selection,
+    Sweep,
+    Together,
+    Update,
+    Vector,
+)
+from .catalog import Catalog, Collection, check_embedder
 from .derived import Derived
 from .records import check_same, line_row
+from .reembedding import applied
 from .rows import memory_of, memory_row, micros, owner
 from .scrub import tells_erased_words
 from .statements import Row, query, statements
@@ -56,6 +74,7 @@ class Transaction:
         self._now = now
         self._at = micros(now) or 0
         self._scopes: dict[Scope, int] = {}
+        self._collections: dict[str, Collection] = {}
         self._derived = Derived(connection, self._at)
 
     def apply(self, changes: Sequence[Change], refused: Mapping[int, AgentMemError]) -> list[Outcome]:
@@ -99,11 +118,10 @@ class Transaction:
                 return self._purge(change.selection)
             case Sweep():
                 return self._sweep()
-            case Fill():
-                return self._fill(change)
-            case Defer():
-                self._run(self._sql["defer_job"], (micros(change.due), change.error, change.job))
-                return 1
+            case Fill() | Defer():
+                return self._fill(change) if isinstance(change, Fill) else self._defer(change)
+            case Reembed() | EraseLeftovers():
+                return applied(self._connection, self._collection(change.namespace), change)
 
     # Insert
 
@@ -117,7 +135,7 @@ class Transaction:
         return events
 
     def _insert(self, change: Insert) -> Event:
-        collection = self._catalog.collection(self._connection, change.scope.namespace)
+        collection = self._fitting(change.scope.namespace, change)
         memory, scope = change.memory, self._scope(change.scope)
         twin = fingerprint(memory) if collection.twins == "merge" and change.scope.path is None else None
         row = memory_row(memory, scope, twin)
@@ -181,7 +199,7 @@ class Transaction:
     # Restore
 
     def _restore(self, record: Record) -> Event:
-        collection = self._catalog.collection(self._connection, record.scope.namespace)
+        collection = self._fitting(record.scope.namespace, record)
         scope = self._scope(record.scope)
         no = self._put_back(record, scope, record.twin if collection.twins == "merge" else None)
         if no is None:
@@ -210,10 +228,10 @@ class Transaction:
     # Update
 
     def _update(self, change: Update) -> Event:
+        collection = self._fitting(change.selection.namespace, change)
         stored = self._only(change.selection)
         no, scope, old = stored[0], stored[_SCOPE], memory_of(stored)
         new = replace(old, **change.changes, updated_at=self._now)
-        collection = self._catalog.collection(self._connection, change.selection.namespace)
         merged = collection.twins == "merge" and stored[-2] != "path" and new.superseded_by is None
         twin = fingerprint(new) if merged else None
         self._check_twin(old.id, no, scope, twin)
@@ -229,8 +247,8 @@ class Transaction:
         row = memory_row(new, scope, twin)
         self._run(self._sql["rewrite_memory"], (*row, no))
         if vectors is not None:
-            self._run(self._sql["erase_vectors"], (scope, no))
-            self._run(self._sql["erase_jobs"], (no,))
+            self._forget_vectors(no, scope)
+            self._run(self._sql["note_lacking"], (no,))
         self._derived.note(no, scope, new, vectors or {}, owed)
 
     def _begin_history(self, no: int, stored: Row) -> None:
@@ -260,8 +278,7 @@ class Transaction:
 
     def _bury(self, no: int, stored: Row) -> None:
         self._run(self._sql["erase_words"], (no,))
-        self._run(self._sql["erase_vectors"], (stored[_SCOPE], no))
-        self._run(self._sql["erase_jobs"], (no,))
+        self._forget_vectors(no, stored[_SCOPE])
         self._run(self._sql["bury_memory"], (self._at, no))
         self._begin_history(no, stored)
         self._derived.history.append((no, stored[_SCOPE], "DELETE", self._at, None, None))
@@ -271,8 +288,7 @@ class Transaction:
         for no, scope, dead in ((row[0], row[_SCOPE], row[_DELETED] is not None) for row in rows):
             if not dead:
                 self._run(self._sql["erase_words"], (no,))
-            self._run(self._sql["erase_vectors"], (scope, no))
-            self._run(self._sql["erase_jobs"], (no,))
+            self._forget_vectors(no, scope)
             self._run(self._sql["erase_history"], (no,))
             self._run(self._sql["erase_memory"], (no,))
         scopes = {row[_SCOPE] for row in rows}
@@ -300,6 +316,8 @@ class Transaction:
 
     def _fill(self, change: Fill) -> int:
         row = self._run(self._sql["live_text"], (change.memory,)).fetchone()
+        if row is not None:
+            self._fitting(row[3], change)
         self._run(self._sql["end_job"], (change.job,))
         if row is None or row[1] != change.text:  # deleted or rewritten meanwhile: that change saw to its own vector
             return 0
@@ -307,20 +325,43 @@ class Transaction:
         self._run(self._sql["renew_scope"], (row[0],))  # no line of history tells readers that cache the scope
         return 1
 
+    def _defer(self, change: Defer) -> int:
+        self._run(self._sql["defer_job"], (micros(change.due), change.error, change.job))
+        return 1
+
     # What all of them need
+
+    def _collection(self, name: str) -> Collection:
+        """Return the collection as it is in this transaction."""
+        found = self._collections.get(name)
+        if found is None:
+            found = self._collections[name] = self._catalog.collection(self._connection, name)
+        return found
+
+    def _fitting(self, name: str, change: Insert | Update | Record | Fill) -> Collection:
+        """Return the collection; refuse a change whose vectors another embedder made."""
+        found = self._collection(name)
+        if change.vectors:
+            check_embedder(found, name, change.made_by)
+        return found
+
+    def _forget_vectors(self, no: int, scope: int) -> None:
+        """Erase a memory's vectors, those of the next embedder too, and what is noted of vectors to come."""
+        self._run(self._sql["erase_vectors"], (scope, no))
+        self._run(self._sql["erase_jobs"], (no,))
+        self._run(self._sql["end_lacking"], (no,))
 
     def _scope(self, scope: Scope) -> int:
         """Return the number of the scope's row, made if it is new."""
         no = self._scopes.get(scope)
         if no is None:
-            key = (self._catalog.collection(self._connection, scope.namespace).no, *owner(scope))
+            key = (self._collection(scope.namespace).no, *owner(scope))
             no = self._run(self._sql["find_scope"], key).get or self._run(self._sql["create_scope"], key).get
             self._scopes[scope] = no
         return no
 
     def _select(self, selection: Selection, dead: bool = False) -> list[Row]:
-        collection = self._catalog.collection(self._connection, selection.namespace)
-        where, values = selected(selection, collection.no, self._at, dead=dead)
+        where, values = selected(selection, self._collection(selection.namespace).no, self._at, dead=dead)
         return query(self._connection, "select_memories", values, where=where)
 
     def _of_one_owner(self, selection: Selection, rows: list[Row]) -> list[Row]:
