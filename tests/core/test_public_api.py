@@ -77,7 +77,7 @@ def test_every_public_method_says_what_it_does() -> None:
 
 
 def test_what_is_optional_must_be_named() -> None:
-    allowed = dict.fromkeys("add add_batch search get history update delete purge export import_ backup".split(), 1)
+    allowed = dict.fromkeys("add add_batch search get history update delete purge export import_ backup reembed".split(), 1)
     for name in (*allowed, "list", "stats", "flush"):
         parameters = list(inspect.signature(getattr(AgentMemory, name)).parameters.values())[1:]
         positional = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]

@@ -7,6 +7,7 @@ import pytest
 from agentmem_integrations.ports import Store
 from agentmem_integrations.storage.sqlite.store import SqliteStore
 from agentmem_integrations.testing.porting_contract import PortingContract
+from agentmem_integrations.testing.reembedding_contract import ReembeddingContract
 from agentmem_integrations.testing.store_contract import StoreContract
 
 
@@ -37,6 +38,18 @@ class TestCarryingOfAFile(PortingContract):
 
 
 class TestCarryingInMemory(PortingContract):
+    @pytest.fixture
+    def make_store(self) -> Callable[[], Store]:
+        return lambda: SqliteStore("memory://")
+
+
+class TestReembeddingInAFile(ReembeddingContract):
+    @pytest.fixture
+    def make_store(self, path: str) -> Callable[[], Store]:
+        return lambda: SqliteStore(path)
+
+
+class TestReembeddingInMemory(ReembeddingContract):
     @pytest.fixture
     def make_store(self) -> Callable[[], Store]:
         return lambda: SqliteStore("memory://")
