@@ -231,13 +231,12 @@ def test_vectors_of_an_older_file_are_sealed_by_repair(sound: str, opened: Opene
     assert kinds(mem.verify()) == {"vector_damaged": 1}
 
 
-def test_a_file_of_schema_1_is_migrated_and_its_vectors_checked(path: str, opened: Opened) -> None:
+def test_a_vector_without_a_seal_as_in_files_of_schema_1_is_checked_and_sealed(path: str, opened: Opened) -> None:
     with opened(path) as mem:
         mem.add("The green tea is in the tin", id="tea", user_id="ana")
 
     def back(file: apsw.Connection) -> None:
-        file.execute("ALTER TABLE vectors DROP COLUMN seal")
-        file.pragma("user_version", 1)
+        file.execute("UPDATE vectors SET seal = NULL")
 
     outside(path, back)
     mem = opened(path)
