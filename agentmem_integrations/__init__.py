@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         FilterError,
         InvalidInputError,
         MissingExtraError,
+        NetworkFilesystemWarning,
         NotADatabaseError,
         NotFoundError,
         SchemaError,
@@ -36,8 +37,8 @@ _HOMES = {
     "models": ("DIFFERENCES", "KINDS", "SHARED", "AddResult", "Event", "Finding", "Hit", "Memory", "Report"),
     "errors": (
         "AgentMemError", "ClosedError", "ConflictError", "EmbedderMismatchError", "EmbeddingError", "FilterError",
-        "InvalidInputError", "MissingExtraError", "NotADatabaseError", "NotFoundError", "SchemaError", "ScopeError",
-        "StorageError", "StoreBusyError", "StoreFullError", "TextError", "VectorError",
+        "InvalidInputError", "MissingExtraError", "NetworkFilesystemWarning", "NotADatabaseError", "NotFoundError", "SchemaError",
+        "ScopeError", "StorageError", "StoreBusyError", "StoreFullError", "TextError", "VectorError",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -45,8 +46,8 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "DIFFERENCES", "KINDS", "SHARED", "AddResult", "AgentMemError", "AgentMemory", "ClosedError", "ConflictError",
     "EmbedderMismatchError", "EmbeddingError", "Event", "FilterError", "Finding", "Hit", "InvalidInputError", "Memory",
-    "MissingExtraError", "NotADatabaseError", "NotFoundError", "Report", "SchemaError", "ScopeError", "StorageError",
-    "StoreBusyError", "StoreFullError", "TextError", "UserMemory", "VectorError",
+    "MissingExtraError", "NetworkFilesystemWarning", "NotADatabaseError", "NotFoundError", "Report", "SchemaError", "ScopeError",
+    "StorageError", "StoreBusyError", "StoreFullError", "TextError", "UserMemory", "VectorError",
 ]  # fmt: skip
 
 

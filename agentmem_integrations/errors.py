@@ -18,6 +18,8 @@
         ├── StoreBusyError                  another process held the file too long
         └── StoreFullError                  no space, no permission, or a failing disk
 
+One warning stands beside it: NetworkFilesystemWarning (UserWarning), when a file is opened where SQLite cannot trust the locks.
+
 A message says what happened, with which value, and what to do next. It never contains the text of a memory.
 """
 
@@ -88,3 +90,7 @@ class StoreBusyError(StorageError):
 
 class StoreFullError(StorageError):
     """The file system refused the write: no space, no permission, or a failing disk."""
+
+
+class NetworkFilesystemWarning(UserWarning):
+    """The memory file lies on a network filesystem, where locks and shared memory cannot be relied on."""
