@@ -1,7 +1,13 @@
-"""Moves the write-ahead log into the file beside the writer, so that no commit waits for it.
+"""Moves the write-ahead log into the file beside the writer, so that no commit waits for it, and keeps the log short.
 
 SQLite's own automatic checkpoint runs inside the commit that fills the log: a quarter of the time of a stream of small
 commits, and all of their worst latencies.
+
+A log that was copied is not short yet: it begins anew only when a writer finds nobody reading from it, and where reads overlap
+without end that never happens by itself ("checkpoint starvation", https://www.sqlite.org/wal.html). So from a certain length
+on the writer insists: it keeps the write lock until those who read now have finished, a few milliseconds. Whoever begins to
+read meanwhile reads the file, where everything is by then. A reader that keeps an old snapshot for longer is not waited for:
+the log grows, and is cut when that reader has gone.
 """
 
 import logging
@@ -12,10 +18,13 @@ from typing import Final
 
 import apsw
 
+from ...config import BUSY_TIMEOUT_S
 from ...errors import AgentMemError
 
 STEP_PAGES: Final = 1_000  # the thread works whenever the log has grown by as much (8 MB)
-HARD_PAGES: Final = 8_000  # from here on the writer helps: only it can start the log anew when writes never pause (64 MB)
+HARD_PAGES: Final = 8_000  # from here on the writer has the log begin anew (64 MB)
+READERS_S: Final = 0.25  # how long it waits for those who read from the log: most searches take a hundredth of that
+LOOK_AGAIN_S: Final = 1.0  # how soon a long log is cut once the reader who kept it has gone
 
 log = logging.getLogger("agentmem.storage")
 
@@ -26,14 +35,23 @@ class Checkpointer:
     Args:
         connect: Opens a connection of the thread's own.
         inside: Entered whenever the thread calls SQLite.
+        patience: Makes a busy handler that waits for so many seconds.
     """
 
-    def __init__(self, connect: Callable[[], apsw.Connection], inside: Callable[[], AbstractContextManager[None]]) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], apsw.Connection],
+        inside: Callable[[], AbstractContextManager[None]],
+        patience: Callable[[float], Callable[[int], bool]],
+    ) -> None:
         self._connect = connect
         self._inside = inside
+        self._patience = patience
         self._due = threading.Event()
         self._closing = False
-        self._copied = 0  # pages of the log that were in the file after the last checkpoint
+        self._length = 0  # pages in the log
+        self._copied = 0  # how many of them were in the file after the last checkpoint
+        self._limit = HARD_PAGES  # from which length on the log has to begin anew
         self._thread: threading.Thread | None = None
 
     def watch(self, writer: apsw.Connection) -> None:
@@ -48,27 +66,47 @@ class Checkpointer:
             self._thread.join()
 
     def _committed(self, writer: apsw.Connection, schema: str, pages: int) -> int:
-        if pages < self._copied:  # the log was started anew
-            self._copied = 0
-        if pages >= HARD_PAGES:
-            _checkpoint(writer)
-        elif pages >= self._copied + STEP_PAGES and not self._due.is_set():
-            if self._thread is None and not self._closing:
-                thread = threading.Thread(target=self._run, name="agentmem-checkpoint", daemon=True)
-                thread.start()
-                self._thread = thread
-            self._due.set()
+        if pages < self._length:  # the log has begun anew
+            self._copied, self._limit = 0, HARD_PAGES
+        self._length = pages
+        if pages >= self._limit:
+            self._begin_anew(writer)
+        if pages >= self._copied + STEP_PAGES:
+            self._wake()
         return apsw.SQLITE_OK
+
+    def _begin_anew(self, writer: apsw.Connection) -> None:
+        """Copy the whole log, so that the next commit starts at its beginning."""
+        writer.set_busy_handler(self._patience(READERS_S))
+        try:
+            found = _checkpoint(writer, "RESTART")
+        finally:
+            writer.set_busy_handler(self._patience(BUSY_TIMEOUT_S))
+        if found is None:  # another checkpoint is under way: the next commit tries again
+            return
+        busy, _, self._copied = found
+        if busy:
+            self._limit = 2 * self._length  # a reader stays: waiting for it at every commit would stop the writers
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._due.is_set():
+            return
+        if self._thread is None and not self._closing:
+            thread = threading.Thread(target=self._run, name="agentmem-checkpoint", daemon=True)
+            thread.start()
+            self._thread = thread
+        self._due.set()
 
     def _run(self) -> None:
         connection: apsw.Connection | None = None
         while not self._closing:
-            self._due.wait()
+            self._due.wait(LOOK_AGAIN_S if self._length >= HARD_PAGES else None)
             if not self._closing:
                 try:
                     with self._inside():
-                        connection = connection or self._connect()
-                        self._copied = _checkpoint(connection) or self._copied
+                        connection = connection or self._connected()
+                        self._copy(connection)
                 except (apsw.Error, AgentMemError) as error:  # a thread's edge: the next commit that is due tries again
                     log.warning("checkpoint failed, the log keeps growing: %s", type(error).__name__)
             self._due.clear()
@@ -76,17 +114,31 @@ class Checkpointer:
             with self._inside():
                 connection.close()
 
+    def _connected(self) -> apsw.Connection:
+        connection = self._connect()
+        connection.set_busy_handler(self._patience(READERS_S))
+        return connection
 
-def _checkpoint(connection: apsw.Connection) -> int | None:
-    """Copy what can be copied without waiting for anybody; return how many pages of the log are copied now.
+    def _copy(self, connection: apsw.Connection) -> None:
+        """Copy what can be copied without waiting for anybody; cut a long log if that was all of it."""
+        found = _checkpoint(connection, "PASSIVE")
+        if found is None:
+            return
+        _, length, self._copied = found
+        if length >= HARD_PAGES and self._copied == length:
+            found = _checkpoint(connection, "TRUNCATE")
+            if found is not None and not found[0]:
+                self._length, self._copied, self._limit = 0, 0, HARD_PAGES
+
+
+def _checkpoint(connection: apsw.Connection, mode: str) -> tuple[bool, int, int] | None:
+    """Return whether somebody was in the way, how many pages the log has and how many are copied; None if nothing was tried.
 
     A failure must not reach the commit that it follows: that one is on disk, in the log, and stays there.
     """
     try:
-        _, copied = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-    except apsw.BusyError:  # somebody else is at it
-        return None
+        ((busy, length, copied),) = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
     except apsw.Error as error:
         log.warning("checkpoint failed, the log keeps growing: %s", type(error).__name__)
         return None
-    return copied
+    return None if length < 0 else (bool(busy), length, copied)

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import apsw
 import sqlite_vec
@@ -24,6 +24,7 @@ from ...errors import ClosedError, NotADatabaseError, SchemaError, StorageError,
 from . import bm25
 from .checkpoints import Checkpointer
 from .forks import Gate
+from .mounts import warn_of_network
 from .schema import migrate, version
 from .scrub import scrub
 from .statements import migrations
@@ -72,6 +73,7 @@ class Connections:
         self._gate = Gate(self._forked)
         if not self.in_memory:
             _claim(Path(path))
+            warn_of_network(self.file)
         try:
             with reported(path):
                 if version(self._open_writer(), path) < len(migrations()):
@@ -255,7 +257,7 @@ class Connections:
         self._lock = threading.RLock()
         self._pool: deque[apsw.Connection] = deque()
         self._writer = None
-        self._checkpointer = Checkpointer(lambda: self._open(READER_CACHE_KIB), lambda: self._gate)
+        self._checkpointer = Checkpointer(lambda: self._open(READER_CACHE_KIB), lambda: self._gate, _patience)
 
     def _open_writer(self) -> apsw.Connection:
         self._writer = self._open(WRITER_CACHE_KIB)
@@ -330,7 +332,7 @@ def _claim(path: Path) -> None:
         raise StoreFullError(f"{path} cannot be opened for writing ({e.strerror}): check its permissions") from e
 
 
-def _patience() -> Any:
+def _patience(seconds: float = BUSY_TIMEOUT_S) -> Callable[[int], bool]:
     """Return a busy handler that waits in small random steps.
 
     SQLite's own back-off lets one of four processes wait for over a second while the others take turns; with jitter every
@@ -343,6 +345,6 @@ def _patience() -> Any:
         if attempt == 0:
             started = time.monotonic()
         time.sleep(random.uniform(0.0002, 0.003))
-        return time.monotonic() - started < BUSY_TIMEOUT_S
+        return time.monotonic() - started < seconds
 
     return wait
