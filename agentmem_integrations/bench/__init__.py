@@ -5,6 +5,8 @@ import sys
 from collections.abc import Sequence
 
 BENCHMARKS = ("fast", "batch", "search", "storage")
+ON_REQUEST = ("soak",)
+"""Benchmarks that run only when named."""
 
 _DESCRIPTION = """\
 Measure this library on this machine. Without a name, all benchmarks run one after the other:
@@ -13,6 +15,10 @@ Measure this library on this machine. Without a name, all benchmarks run one aft
   batch    add_batch against single adds
   search   time of one search, by size of the scope and among many users
   storage  size of the file, time to import and start, memory used
+
+and, only when named:
+
+  soak     mixed work for minutes: latencies, growth, errors, losses
 """
 
 
@@ -31,14 +37,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = list(sys.argv[1:] if argv is None else argv)
     parser = _parser()
     args = parser.parse_intermixed_args(command)
-    if unknown := [name for name in args.names if name not in BENCHMARKS]:
-        parser.error(f"unknown benchmark {unknown[0]!r}: choose from {', '.join(BENCHMARKS)}")
+    if unknown := [name for name in args.names if name not in (*BENCHMARKS, *ON_REQUEST)]:
+        parser.error(f"unknown benchmark {unknown[0]!r}: choose from {', '.join((*BENCHMARKS, *ON_REQUEST))}")
     from .command import run  # loads numpy and the library; `--help` and a typing error need neither
 
     try:
         run(
             list(dict.fromkeys(args.names)) or BENCHMARKS, command, json_to=args.json, quick=args.quick, seed=args.seed,
-            durability=args.durability, folder=args.dir, texts_from=args.texts,
+            durability=args.durability, folder=args.dir, texts_from=args.texts, minutes=args.minutes,
         )  # fmt: skip
     except (OSError, ValueError) as e:
         print(f"agentmem bench: {e}", file=sys.stderr)
@@ -48,11 +54,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("agentmem bench", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="benchmarks to run: " + ", ".join(BENCHMARKS))
+    parser.add_argument("names", nargs="*", metavar="NAME", help="benchmarks to run: " + ", ".join((*BENCHMARKS, *ON_REQUEST)))
     parser.add_argument("--json", metavar="FILE", help="write all figures there as JSON; - for stdout (the tables then go to stderr)")
     parser.add_argument("--quick", action="store_true", help="small sizes: shows that it works, measures little")
     parser.add_argument("--seed", type=int, default=20_261, metavar="N", help="of all random choices (default: %(default)s)")
     parser.add_argument("--durability", choices=("full", "normal"), default="full", help="of the files (default: %(default)s)")
     parser.add_argument("--dir", metavar="FOLDER", help="make the files there (default: the system's temporary folder)")
     parser.add_argument("--texts", metavar="FILE", help="store this file's lines instead of made-up talk")
+    parser.add_argument("--minutes", type=_minutes, metavar="N", help="how long the soak goes on (default: 5)")
     return parser
+
+
+def _minutes(word: str) -> float:
+    minutes = float(word)
+    if not 0 < minutes <= 10_000:
+        raise argparse.ArgumentTypeError(f"{word}: a soak goes on for more than 0 and at most 10,000 minutes")
+    return minutes

@@ -3,12 +3,13 @@
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, TextIO
 
 from ..config import Durability
-from . import batch, fast, search, storage
+from . import batch, fast, search, soak, storage
 from .figures import Figure
 from .plan import QUICK, Plan, Sizes
 from .report import facts, heading, results, table
@@ -19,6 +20,7 @@ MEASURES: Final[dict[str, Callable[[Plan], list[Figure]]]] = {
     "batch": batch.measure,
     "search": search.measure,
     "storage": storage.measure,
+    "soak": soak.measure,
 }
 
 
@@ -32,6 +34,7 @@ def run(
     durability: Durability,
     folder: str | None,
     texts_from: str | None,
+    minutes: float | None = None,
 ) -> None:
     """Run benchmarks and report.
 
@@ -44,6 +47,7 @@ def run(
         durability: Of the files.
         folder: Where a folder for the files is made; None for the system's own place.
         texts_from: A file of texts, one per line; None to make them up.
+        minutes: How long the soak goes on; None for as long as the sizes say.
 
     Raises:
         OSError: a file or folder cannot be read or written.
@@ -54,7 +58,10 @@ def run(
     if json_to not in (None, "-"):
         Path(str(json_to)).touch()  # better to fail now than in six minutes
     with TemporaryDirectory(prefix="agentmem-bench-", dir=folder) as name:
-        plan = Plan(QUICK if quick else Sizes(), seed, durability, Path(name), texts)
+        sizes = QUICK if quick else Sizes()
+        if minutes is not None:
+            sizes = replace(sizes, soak_minutes=minutes)
+        plan = Plan(sizes, seed, durability, Path(name), texts)
         known = facts(plan, command)
         print(heading(plan, known), file=tables, flush=True)
         measured: dict[str, list[Figure]] = {}

@@ -31,6 +31,7 @@ class Sizes:
         user_searches: Users who are asked one by one.
         crowd_searches: Searches with many in flight.
         processes: Starts of a process.
+        soak_minutes: How long the soak goes on.
     """
 
     adds: int = 10_000
@@ -47,9 +48,10 @@ class Sizes:
     user_searches: int = 2_000
     crowd_searches: int = 5_000
     processes: int = 5
+    soak_minutes: float = 5
 
 
-QUICK = Sizes(400, 100, 10, 1, (10, 100), 100, 1, (100, 1_000), 20, 100, 20, 50, 200, 1)
+QUICK = Sizes(400, 100, 10, 1, (10, 100), 100, 1, (100, 1_000), 20, 100, 20, 50, 200, 1, 0.05)
 
 
 @dataclass(slots=True)

@@ -137,8 +137,9 @@ def _checkpoint(connection: apsw.Connection, mode: str) -> tuple[bool, int, int]
     A failure must not reach the commit that it follows: that one is on disk, in the log, and stays there.
     """
     try:
-        ((busy, length, copied),) = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+        (answer,) = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
     except apsw.Error as error:
         log.warning("checkpoint failed, the log keeps growing: %s", type(error).__name__)
         return None
+    busy, length, copied = (int(str(number)) for number in answer)
     return None if length < 0 else (bool(busy), length, copied)
