@@ -93,12 +93,12 @@ class Worker:
         number: Makes its users and texts its own.
         users: How many it has.
         each: Memories a user is to have.
-        purge_every: Calls between two purges.
+        purge_every: Seconds between two purges.
         pool: Texts to vary.
         seed: Of what it does.
     """
 
-    def __init__(self, number: int, users: int, each: int, purge_every: int, pool: Sequence[str], seed: int) -> None:
+    def __init__(self, number: int, users: int, each: int, purge_every: float, pool: Sequence[str], seed: int) -> None:
         self._random = Random(f"{seed} {number}")
         self._pool = pool
         self._each = each
@@ -112,14 +112,13 @@ class Worker:
         for user in self.live:
             yield self._begin(user)
         names, verbs, weights = list(self.live), list(MIX), list(MIX.values())
-        since = self._random.randrange(self._purge_every)  # else all workers would purge at once
+        due = perf_counter() + self._random.random() * self._purge_every  # else all workers would purge at once
         while True:
             user = self._random.choice(names)
-            since += 1
             if not self.live[user]:  # what began it failed
                 yield self._begin(user)
-            elif since >= self._purge_every:
-                since = 0
+            elif perf_counter() >= due:
+                due = perf_counter() + self._purge_every
                 yield Step("purge", (), {"user_id": user}, self._purged(user))
                 yield self._begin(user)
             elif len(self.live[user]) > self._each:
@@ -157,7 +156,8 @@ class Worker:
 
     def _text(self) -> str:
         self._told += 1
-        return f"{self._random.choice(self._pool)} ({self._mark}n{self._told})"
+        # Unique, though made of words that come again: what is cached about words must not grow for ever either
+        return f"{self._random.choice(self._pool)} ({self._mark} {self._told // 1_000} {self._told % 1_000})"
 
     def _added(self, user: str, texts: Sequence[str], results: Sequence[AddResult]) -> bool:
         events = [event for result in results for event in result.events]
@@ -237,6 +237,6 @@ def compared(memory: AgentMemory, workers: Sequence[Worker]) -> tuple[int, int]:
             lost += sum(there.get(id) != text for id, text in live.items())
             unexpected += len(there.keys() - live.keys())
             for using in ("text", "vector"):
-                asked = [(id, memory.search(text, user_id=user, k=1, using=using)) for id, text in list(live.items())[::10]]
-                lost += sum([hit.memory.id for hit in hits] != [id] for id, hits in asked)
+                asked = [(id, memory.search(text, user_id=user, k=K, using=using)) for id, text in list(live.items())[::10]]
+                lost += sum(id not in [hit.memory.id for hit in hits] for id, hits in asked)
     return lost, unexpected

@@ -30,7 +30,7 @@ from agentmem_integrations.storage.sqlite.statements import statements
 from agentmem_integrations.testing.faults import FailingVFS, Operation
 
 USER = "user 0"
-SECRET = "plughsecret"
+SECRET = "plughsecret"  # noqa: S105 - a word to look for
 
 
 class Moody(QuickEmbedder):
