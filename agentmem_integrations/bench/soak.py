@@ -22,7 +22,7 @@ THREADS: Final = 4
 TASKS: Final = 8
 USERS_EACH: Final = 1
 MEMORIES_EACH: Final = 200
-PURGE_S: Final = 30.0  # between two purges of one worker
+PURGE_S: Final = 60.0  # between two purges of one worker
 POOL: Final = 2_000
 SAMPLE_S: Final = 0.02  # between two looks at the log
 RSS_S: Final = 0.1  # between two looks at the memory of the process
@@ -36,7 +36,7 @@ def measure(plan: Plan) -> list[Figure]:
     """Run the benchmark."""
     seconds = 60 * plan.sizes.soak_minutes
     pool = plan.texts.take(POOL)
-    purge_every = min(PURGE_S, seconds / 10)
+    purge_every = min(PURGE_S, seconds / 5)
     workers = [Worker(n, USERS_EACH, MEMORIES_EACH, purge_every, pool, plan.seed) for n in range(THREADS + TASKS)]
     tally = Tally.empty()
     with plan.fresh_folder() as folder, AgentMemory(folder / "memory.db", durability=plan.durability) as memory:

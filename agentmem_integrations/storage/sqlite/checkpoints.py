@@ -22,7 +22,8 @@ from ...config import BUSY_TIMEOUT_S
 from ...errors import AgentMemError
 
 STEP_PAGES: Final = 1_000  # the thread works whenever the log has grown by as much (8 MB)
-HARD_PAGES: Final = 8_000  # from here on the writer has the log begin anew (64 MB)
+HARD_PAGES: Final = 8_000  # from here on the writer has the log begin anew (64 MB), as soon as little is left to copy,
+NEAR_PAGES: Final = 250  # so little that nobody notices (2 MB); from a quarter beyond on it copies whatever is left
 READERS_S: Final = 0.25  # how long it waits for those who read from the log: most searches take a hundredth of that
 LOOK_AGAIN_S: Final = 1.0  # how soon a long log is cut once the reader who kept it has gone
 
@@ -69,9 +70,10 @@ class Checkpointer:
         if pages < self._length:  # the log has begun anew
             self._copied, self._limit = 0, HARD_PAGES
         self._length = pages
-        if pages >= self._limit:
+        left = pages - self._copied
+        if pages >= self._limit and (left <= NEAR_PAGES or pages >= self._limit * 5 // 4):
             self._begin_anew(writer)
-        if pages >= self._copied + STEP_PAGES:
+        elif left >= STEP_PAGES or pages >= self._limit:
             self._wake()
         return apsw.SQLITE_OK
 
