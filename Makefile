@@ -12,7 +12,7 @@ demo: $(READY)  ## Store a sample of real conversation and find it again
 test: $(READY)  ## Run the tests
 	@$(BIN)/python -m pytest -n 2
 
-test-long: $(READY)  ## Hundreds of crashes: about five minutes
+test-long: $(READY)  ## Hundreds of crashes, tens of thousands of mixed calls: about ten minutes
 	@AGENTMEM_LONG=1 $(BIN)/python -m pytest -n 2 tests/long
 
 check: $(READY)  ## Types, lint, layers
