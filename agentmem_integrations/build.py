@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from .config import MEMORY_URL, Durability, Mode, Settings, Twins
-from .errors import ClosedError, InvalidInputError
+from .errors import ClosedError, InvalidInputError, shown
 from .pipeline.add import AddHallway
-from .pipeline.checks import read_name
+from .pipeline.checks import read_choice, read_name
 from .pipeline.search import SearchHallway
 from .pipeline.writing import Commits, Writing
 from .ports import Embedder, Store
@@ -43,7 +43,7 @@ class Engine:
     def check_open(self) -> None:
         """Raise `ClosedError` once closed."""
         if self.closed:
-            raise ClosedError(f"this memory ({self.path}) is closed: open it again with AgentMemory({self.path!r})")
+            raise ClosedError(f"this memory ({self.path}) is closed: open it again with AgentMemory({shown(self.path)})")
 
     def close(self) -> None:
         """Finish what is queued and let go of the file."""
@@ -90,12 +90,12 @@ def open_engine(settings: Settings) -> Engine:
     _one_of("durability", settings.durability, Durability)
     path = settings.path
     if not isinstance(path, str) or not path or "\x00" in path or not path.isprintable():
-        raise InvalidInputError(f"path={path!r}: pass a file name such as 'memory.db', or {MEMORY_URL}")
+        raise InvalidInputError(f"path={shown(path)}: pass a file name such as 'memory.db', or {MEMORY_URL}")
     if path == ":memory:":
-        raise InvalidInputError(f"path={path!r}: a store in RAM is {MEMORY_URL}")
+        raise InvalidInputError(f"path={shown(path)}: a store in RAM is {MEMORY_URL}")
     scheme = re.match(r"(\w+)://", path)
     if scheme and path != MEMORY_URL:
-        raise InvalidInputError(f"{path!r}: stores are a file or {MEMORY_URL}; {scheme[1]}:// is not supported")
+        raise InvalidInputError(f"{shown(path)}: stores are a file or {MEMORY_URL}; {scheme[1]}:// is not supported")
 
     from .storage.sqlite.store import SqliteStore
 
@@ -136,17 +136,16 @@ def open_embedder(spec: Any) -> Embedder | None:
     """
     if spec is None:
         return None
-    if spec == "static":
+    if isinstance(spec, str) and spec == "static":
         from .embedding.lazy import BundledEmbedder
 
         return BundledEmbedder()
     if isinstance(spec, str):
-        raise InvalidInputError(f"embedder={spec!r} is unknown: use 'static', or an object with embed_documents and embed_query")
+        raise InvalidInputError(f"embedder={shown(spec)} is unknown: use 'static', or an object with embed_documents and embed_query")
     from .embedding.checked import CheckedEmbedder
 
     return CheckedEmbedder(spec)
 
 
 def _one_of(what: str, value: Any, choices: Any) -> None:
-    if value not in get_args(choices):
-        raise InvalidInputError(f"{what}={value!r}: use one of {', '.join(map(repr, get_args(choices)))}")
+    read_choice(value, what, get_args(choices))

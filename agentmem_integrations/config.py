@@ -17,8 +17,20 @@ TEXT_LIMIT: Final = 131_072
 ID_LIMIT: Final = 1_000
 """Characters in an id, a role, a name or a namespace."""
 
+METADATA_LIMIT: Final = 1_048_576
+"""Bytes of one memory's metadata, written as JSON."""
+
+ITEM_LIMIT: Final = 16 * 1_048_576
+"""Characters of any other JSON value of one memory, counted as `filters.check_json` does."""
+
+FILTER_LIMIT: Final = 4 * 1_048_576
+"""Characters of the values in one filter, counted likewise: enough for an `$in` of 100,000 ids."""
+
 MAX_K: Final = 1_000
 """Hits in one search, `offset` included."""
+
+MAX_DIM: Final = 65_536
+"""Numbers in one vector."""
 
 MAX_PAGE: Final = 10_000
 """Memories in one page of `list`."""
@@ -57,4 +69,4 @@ class Settings:
 
     def for_collection(self, name: str, embedder: Any, twins: Twins | None, mode: Mode | None) -> "Settings":
         """Return the settings of another collection in the same store."""
-        return replace(self, namespace=name, embedder=embedder, twins=twins, mode=mode or self.mode)
+        return replace(self, namespace=name, embedder=embedder, twins=twins, mode=self.mode if mode is None else mode)

@@ -23,6 +23,8 @@ One warning stands beside it: NetworkFilesystemWarning (UserWarning), when a fil
 A message says what happened, with which value, and what to do next. It never contains the text of a memory.
 """
 
+import reprlib
+
 
 class AgentMemError(Exception):
     """Anything that went wrong in this library."""
@@ -94,3 +96,19 @@ class StoreFullError(StorageError):
 
 class NetworkFilesystemWarning(UserWarning):
     """The memory file lies on a network filesystem, where locks and shared memory cannot be relied on."""
+
+
+def shown(value: object) -> str:
+    """Return a value as a message shows it: its repr, cut short, and something in its place if it has none.
+
+    A message must not be as long as what was passed, nor fail itself: an integer of more than 4,300 digits has no decimal
+    text, nested lists may have more of it than memory holds, and a caller's object may raise.
+    """
+    if isinstance(value, int) and value.bit_length() > 256:
+        return f"<an integer of {value.bit_length()} bits>"
+    short = reprlib.Repr()
+    short.maxlevel, short.maxstring, short.maxother = 2, 120, 120
+    try:
+        return short.repr(value)
+    except Exception:  # noqa: BLE001 - other people's __repr__, while an error about their value is on its way
+        return f"<a {type(value).__name__}>"

@@ -16,9 +16,11 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
-from .errors import FilterError
+from .config import FILTER_LIMIT, ITEM_LIMIT
+from .errors import FilterError, shown
 
 COMPARISONS: Final = ("$eq", "$gt", "$gte", "$lt", "$lte", "$in", "$exists", "$contains")
 NEGATIONS: Final = {"$ne": "$eq", "$nin": "$in"}
@@ -82,10 +84,7 @@ def parse(filter: Mapping[str, Any] | None) -> Condition | None:
         raise FilterError(f"a filter is a dict such as {{'city': 'Lisbon'}}, not {type(filter).__name__}")
     if not filter:
         return None
-    tree = _object(filter, 0)
-    if (count := _size(tree)) > MAX_CONDITIONS:
-        raise FilterError(f"the filter has {count} conditions; at most {MAX_CONDITIONS} are allowed: use $in for long lists")
-    return tree
+    return _object(filter, 0, _Room(MAX_CONDITIONS, FILTER_LIMIT))
 
 
 def matches(condition: Condition | None, metadata: Mapping[str, Any]) -> bool:
@@ -103,26 +102,67 @@ def matches(condition: Condition | None, metadata: Mapping[str, Any]) -> bool:
             return not matches(inner, metadata)
 
 
-def check_json(value: Any, what: str, depth: int = 0) -> None:
-    """Refuse what JSON in a database cannot give back unchanged.
+def check_json(value: Any, what: str, limit: int = ITEM_LIMIT) -> int:
+    """Refuse what JSON in a database cannot give back unchanged, and what is too large.
+
+    Args:
+        value: The value.
+        what: What it is called in errors.
+        limit: Its size at most. Each value counts as 1, and each character of a text or a key: its JSON is never shorter.
+
+    Returns:
+        Its size.
 
     Raises:
-        FilterError: not JSON, a number beyond 64 bits, NaN or infinity, NUL or a lone surrogate in a text, or
-            nesting deeper than `MAX_DEPTH`.
+        FilterError: not JSON, a number beyond 64 bits, NaN or infinity, NUL or a lone surrogate in a text, nesting deeper
+            than `MAX_DEPTH`, or larger than `limit`.
     """
+    room = _Room(0, limit)
+    _check(value, what, 0, room)
+    return limit - room.size
+
+
+class _Room:
+    """What may still come: conditions of a filter, and sizes as `check_json` counts them.
+
+    Counted on the way, not afterwards: a list that holds the same list twice, thirty levels deep, is small in memory and
+    would take years to walk.
+    """
+
+    __slots__ = ("conditions", "limit", "size")
+
+    def __init__(self, conditions: int, limit: int) -> None:
+        self.conditions = conditions
+        self.size = self.limit = limit
+
+    def take(self, size: int, what: str) -> None:
+        self.size -= size
+        if self.size < 0:
+            raise FilterError(f"{what} is larger than {self.limit:,} characters: keep large values elsewhere and refer to them")
+
+    def take_condition(self) -> None:
+        self.conditions -= 1
+        if self.conditions < 0:
+            raise FilterError(f"the filter has more than {MAX_CONDITIONS:,} conditions: use $in for long lists")
+
+
+def _check(value: Any, what: str, depth: int, room: _Room) -> None:
     if depth > MAX_DEPTH:
         raise FilterError(f"{what} is nested deeper than {MAX_DEPTH} levels: flatten it")
+    room.take(1, what)
     match value:
         case Mapping():
             for key, item in value.items():
                 if not isinstance(key, str):
-                    raise FilterError(f"{what} has the key {key!r}: keys are text")
+                    raise FilterError(f"{what} has the key {shown(key)}: keys are text")
+                room.take(len(key), what)
                 _check_text(key, what)
-                check_json(item, what, depth + 1)
+                _check(item, what, depth + 1, room)
         case list() | tuple():
             for item in value:
-                check_json(item, what, depth + 1)
+                _check(item, what, depth + 1, room)
         case str():
+            room.take(len(value), what)
             _check_text(value, what)
         case _:
             _check_scalar(value, what)
@@ -153,61 +193,53 @@ def _check_text(value: str, what: str) -> None:
             raise FilterError(f"{what} holds a lone surrogate at position {e.start}: it is not text") from None
 
 
-def _object(filter: Mapping[str, Any], depth: int) -> Condition:
+def _object(filter: Mapping[str, Any], depth: int, room: _Room) -> Condition:
     if depth > MAX_DEPTH:
         raise FilterError(f"the filter is nested deeper than {MAX_DEPTH} levels: flatten it")
-    conditions = [_entry(key, value, depth) for key, value in filter.items()]
+    conditions = [_entry(key, value, depth, room) for key, value in filter.items()]
     return conditions[0] if len(conditions) == 1 else All(tuple(conditions))
 
 
-def _entry(key: Any, value: Any, depth: int) -> Condition:
+def _entry(key: Any, value: Any, depth: int, room: _Room) -> Condition:
     if key in ("$and", "$or"):
         if not isinstance(value, Sequence) or isinstance(value, str) or not value or not all(isinstance(v, Mapping) and v for v in value):
             raise FilterError(f"{key} takes a non-empty list of filters")
-        branches = tuple(_object(v, depth + 1) for v in value)
+        branches = tuple(_object(v, depth + 1, room) for v in value)
         return All(branches) if key == "$and" else AnyOf(branches)
     if key == "$not":
         if not isinstance(value, Mapping) or not value:
             raise FilterError("$not takes a filter")
-        return Not(_object(value, depth + 1))
+        return Not(_object(value, depth + 1, room))
     if not isinstance(key, str) or key.startswith("$"):
-        raise FilterError(f"unknown operator {key!r}: use $and, $or, $not, or a metadata key")
+        raise FilterError(f"unknown operator {shown(key)}: use $and, $or, $not, or a metadata key")
+    room.take(len(key), "a filter key")
     _check_text(key, "a filter key")
     if isinstance(value, Mapping) and any(isinstance(k, str) and k.startswith("$") for k in value):
-        conditions = [_relation(key, op, operand, depth) for op, operand in value.items()]
+        conditions = [_relation(key, op, operand, depth, room) for op, operand in value.items()]
         return conditions[0] if len(conditions) == 1 else All(tuple(conditions))
-    return _relation(key, "$eq", value, depth)
+    return _relation(key, "$eq", value, depth, room)
 
 
-def _relation(key: str, op: Any, value: Any, depth: int) -> Condition:
+def _relation(key: str, op: Any, value: Any, depth: int, room: _Room) -> Condition:
     if op == "$not":
-        if not isinstance(value, Mapping) or not value or not all(str(k).startswith("$") for k in value):
-            raise FilterError(f"$not of {key!r} takes operators, such as {{'$not': {{'$gt': 3}}}}")
-        return Not(_entry(key, value, depth + 1)) if depth < MAX_DEPTH else _object({}, depth + 1)
+        if not isinstance(value, Mapping) or not value or not all(isinstance(k, str) and k.startswith("$") for k in value):
+            raise FilterError(f"$not of {shown(key)} takes operators, such as {{'$not': {{'$gt': 3}}}}")
+        return Not(_entry(key, value, depth + 1, room)) if depth < MAX_DEPTH else _object({}, depth + 1, room)
     if op in NEGATIONS:
-        return Not(_relation(key, NEGATIONS[op], value, depth))
+        return Not(_relation(key, NEGATIONS[op], value, depth, room))
     if op not in COMPARISONS:
-        raise FilterError(f"unknown operator {op!r} for {key!r}: use one of {', '.join((*COMPARISONS, *NEGATIONS, '$not'))}")
+        raise FilterError(f"unknown operator {shown(op)} for {shown(key)}: use one of {', '.join((*COMPARISONS, *NEGATIONS, '$not'))}")
     if op == "$in" and (not isinstance(value, Sequence | frozenset | set) or isinstance(value, str | bytes)):
-        raise FilterError(f"$in of {key!r} takes a list")
+        raise FilterError(f"$in of {shown(key)} takes a list")
     if op == "$exists" and not isinstance(value, bool):
-        raise FilterError(f"$exists of {key!r} takes True or False")
+        raise FilterError(f"$exists of {shown(key)} takes True or False")
     if op in ("$gt", "$gte", "$lt", "$lte") and (isinstance(value, bool) or not isinstance(value, int | float | str)):
-        raise FilterError(f"{op} of {key!r} takes a number or a text")
+        raise FilterError(f"{op} of {shown(key)} takes a number or a text")
     if op == "$in":
-        value = tuple(value)
-    check_json(value, f"the filter on {key!r}")
+        value = tuple(islice(value, room.limit + 1))  # a range holds more than memory does
+    room.take_condition()
+    _check(value, f"the filter on {shown(key)}", 0, room)
     return Compare(key, op, value)
-
-
-def _size(condition: Condition) -> int:
-    match condition:
-        case Compare():
-            return 1
-        case All(conditions) | AnyOf(conditions):
-            return sum(map(_size, conditions))
-        case Not(inner):
-            return _size(inner)
 
 
 def _holds(op: str, stored: Any, value: Any) -> bool:

@@ -10,7 +10,7 @@ from .build import Engine, open_engine, open_room
 from .config import MATRIX_BUDGET, TEXT_LIMIT, Durability, Mode, Settings, Twins
 from .faces import Call, Read, face, twin
 from .models import AddResult, UserId
-from .pipeline.checks import read_count
+from .pipeline.checks import read_count, read_flag
 from .pipeline.normalize import Item
 from .pipeline.outfile import whole_file
 from .verbs import MemoryVerbs, Porting, Reembedding, Results
@@ -129,9 +129,10 @@ class AgentMemory(Collection):
             StorageError: the copy is damaged, as the original then is.
         """
         self._engine.check_open()
+        replace = read_flag(overwrite, "overwrite")
 
         def copy() -> int:
-            with whole_file(path, overwrite=overwrite, database=True) as partial:
+            with whole_file(path, overwrite=replace, database=True) as partial:
                 self._engine.store.backup(str(partial))
                 return partial.stat().st_size
 

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import EmbeddingError, InvalidInputError
+from ..config import ID_LIMIT, MAX_DIM
+from ..errors import EmbeddingError, InvalidInputError, shown
 from ..models import Identity
 from ..ports import Matrix, Vector
 
@@ -31,8 +32,12 @@ class CheckedEmbedder:
                 raise InvalidInputError(f"embedder={type(inner).__name__} has no {method}(): pass 'static' or an object that has it")
         self._inner = inner
         name = str(getattr(inner, "name", None) or f"{type(inner).__module__}.{type(inner).__qualname__}")
-        dim = getattr(inner, "dim", None)
-        self.identity = Identity(name, str(getattr(inner, "revision", None) or ""), dim if dim is not None else self._measure())
+        dim, revision = getattr(inner, "dim", None), str(getattr(inner, "revision", None) or "")
+        if not (name + revision).isprintable() or len(name) > ID_LIMIT or len(revision) > ID_LIMIT:
+            raise InvalidInputError(f"embedder: its name {shown(name)} or revision {shown(revision)} is too long or not printable")
+        if dim is not None and (isinstance(dim, bool) or not isinstance(dim, int) or not 0 < dim <= MAX_DIM):
+            raise InvalidInputError(f"embedder: its dim is {shown(dim)}, and 1 to {MAX_DIM:,} is possible")
+        self.identity = Identity(name, revision, dim if dim is not None else self._measure())
 
     def embed_documents(self, texts: Sequence[str]) -> Matrix:
         """Return one unit vector per text, shape (n, dim), float32.

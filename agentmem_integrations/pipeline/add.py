@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, Literal, TypeVar
 
-from ..errors import AgentMemError, EmbedderMismatchError, InvalidInputError, StorageError
+from ..errors import AgentMemError, EmbedderMismatchError, InvalidInputError, StorageError, shown
 from ..models import SHARED, AddResult, Memory, Scope
 from ..ports import TEXT_FIELD, Change, Insert, Outcome, Together, Update
 from .ids import new_id
@@ -42,7 +42,7 @@ class AddHallway:
         """
         items = items_of(content)
         if "id" in common.fields and len(items) > 1:
-            raise InvalidInputError(f"id={common.fields['id']!r} was given for {len(items)} items: give each item its own")
+            raise InvalidInputError(f"id={shown(common.fields['id'])} was given for {len(items)} items: give each item its own")
         episodes = [episode_of(item, common) for item in items]
         owes = self.writing.owes
         inserts = [self._insert(episode, scope, common, owes) for episode in episodes if episode is not None]

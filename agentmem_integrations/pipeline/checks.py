@@ -1,17 +1,20 @@
 """Reads what callers pass: ids, texts, times, vectors. Each value is either good or named in an error."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
-from ..config import ID_LIMIT, MAX_K
-from ..errors import FilterError, InvalidInputError, ScopeError, TextError, VectorError
-from ..filters import check_json
+from ..config import ID_LIMIT, MAX_DIM, MAX_K, METADATA_LIMIT
+from ..errors import FilterError, InvalidInputError, ScopeError, TextError, VectorError, shown
+from ..filters import canonical, check_json
 from ..models import KINDS, SHARED, Scope
 from ..ports import Vector
+
+LONGEST_TIME: Final = 100  # characters of an ISO 8601 text, with room to spare
+JSON_GROWTH: Final = 32  # JSON is at most so many times as long as `check_json` counts: -2.2250738585072014e-308 counts as 1
 
 
 def read_name(value: Any, what: str) -> str | None:
@@ -23,13 +26,13 @@ def read_name(value: Any, what: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str):
-        raise InvalidInputError(f"{what}={value!r} is a {type(value).__name__}: pass a string")
+        raise InvalidInputError(f"{what}={shown(value)} is a {type(value).__name__}: pass a string")
     if not 0 < len(value) <= ID_LIMIT:
         raise InvalidInputError(f"{what} has {len(value)} characters: 1 to {ID_LIMIT} are allowed")
     if "\x00" in value:
-        raise InvalidInputError(f"{what}={value!r} contains a NUL character: remove it")
+        raise InvalidInputError(f"{what}={shown(value)} contains a NUL character: remove it")
     if not value.isascii() and not _encodable(value):
-        raise InvalidInputError(f"{what}={value!r} contains a lone surrogate, which is no text: remove it")
+        raise InvalidInputError(f"{what}={shown(value)} contains a lone surrogate, which is no text: remove it")
     return value
 
 
@@ -97,9 +100,9 @@ def read_moment(value: Any, what: str, *, end_of_day: bool = False) -> datetime 
             value = datetime.combine(value, time.max if end_of_day else time.min)
         if isinstance(value, datetime):
             return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    except (ValueError, OverflowError) as e:
-        raise InvalidInputError(f"{what}={original!r} is no time ({e}): use ISO 8601 such as '2026-05-02T10:00:00Z'") from None
-    raise InvalidInputError(f"{what}={original!r} is a {type(original).__name__}: pass an ISO 8601 text or a datetime")
+    except (ValueError, OverflowError, TypeError) as e:  # TypeError: a tzinfo that answers nonsense
+        raise InvalidInputError(f"{what}={shown(original)} is no time ({e}): use ISO 8601 such as '2026-05-02T10:00:00Z'") from None
+    raise InvalidInputError(f"{what}={shown(original)} is a {type(original).__name__}: pass an ISO 8601 text or a datetime")
 
 
 def read_expiry(ttl: Any, expires_at: Any, now: datetime) -> datetime | None:
@@ -109,37 +112,40 @@ def read_expiry(ttl: Any, expires_at: Any, now: datetime) -> datetime | None:
     if expires_at is not None:
         raise InvalidInputError("ttl and expires_at were both given: pass one of them")
     seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else ttl
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not math.isfinite(seconds) or seconds <= 0:
-        raise InvalidInputError(f"ttl={ttl!r}: pass a positive number of seconds or a timedelta")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
+        raise InvalidInputError(f"ttl={shown(ttl)}: pass a positive number of seconds or a timedelta")
     try:
         return now + timedelta(seconds=seconds)
     except OverflowError:
-        raise InvalidInputError(f"ttl={ttl!r} ends after the year 9999: leave it out for memories that never expire") from None
+        raise InvalidInputError(f"ttl={shown(ttl)} ends after the year 9999: leave it out for memories that never expire") from None
 
 
 def read_metadata(value: Any) -> dict[str, Any]:
     """Return the caller's JSON object.
 
     Raises:
-        InvalidInputError: not a dict, or something JSON cannot give back unchanged.
+        InvalidInputError: not a dict, something JSON cannot give back unchanged, or longer than `METADATA_LIMIT`.
     """
     if value is None:
         return {}
     if not isinstance(value, Mapping):
         raise InvalidInputError(f"metadata is a {type(value).__name__}: pass a dict")
     try:
-        check_json(value, "metadata")
+        size = check_json(value, "metadata", METADATA_LIMIT)
     except FilterError as e:
         raise InvalidInputError(str(e)) from None
-    return {key: _plain(item) for key, item in value.items()}
+    plain: dict[str, Any] = {key: _plain(item) for key, item in value.items()}
+    if size * JSON_GROWTH > METADATA_LIMIT and (length := len(canonical(plain).encode())) > METADATA_LIMIT:
+        raise InvalidInputError(f"metadata has {length:,} bytes of JSON, the limit is {METADATA_LIMIT:,}: keep large values elsewhere")
+    return plain
 
 
 def read_kind(value: Any) -> str:
     """Return one of `KINDS`; None means `episode`."""
     if value is None:
         return "episode"
-    if value not in KINDS:
-        raise InvalidInputError(f"kind={value!r} is unknown: use one of {', '.join(KINDS)}")
+    if not isinstance(value, str) or value not in KINDS:
+        raise InvalidInputError(f"kind={shown(value)} is unknown: use one of {', '.join(KINDS)}")
     return str(value)
 
 
@@ -149,7 +155,7 @@ def read_kinds(value: Any) -> tuple[str, ...] | None:
         return None
     kinds = (value,) if isinstance(value, str) else value
     if not isinstance(kinds, Iterable):
-        raise InvalidInputError(f"kind={value!r}: pass a kind or a list of kinds")
+        raise InvalidInputError(f"kind={shown(value)}: pass a kind or a list of kinds")
     return tuple(read_kind(k) for k in kinds)
 
 
@@ -158,14 +164,28 @@ def read_fraction(value: Any, what: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise InvalidInputError(f"{what}={value!r}: pass a number from 0 to 1")
+        raise InvalidInputError(f"{what}={shown(value)}: pass a number from 0 to 1")
     return float(value)
+
+
+def read_flag(value: Any, what: str) -> bool:
+    """Return True or False; anything else, such as "no", is more likely a mistake than meant."""
+    if not isinstance(value, bool):
+        raise InvalidInputError(f"{what}={shown(value)}: pass True or False")
+    return value
+
+
+def read_choice(value: Any, what: str, choices: Sequence[str]) -> str:
+    """Return one of a few fixed words."""
+    if not isinstance(value, str) or value not in choices:
+        raise InvalidInputError(f"{what}={shown(value)}: use one of {', '.join(map(repr, choices))}")
+    return value
 
 
 def read_count(value: Any, what: str, least: int = 1, most: int = MAX_K) -> int:
     """Return a whole number from `least` to `most`."""
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise InvalidInputError(f"{what}={value!r}: pass a whole number from {least} to {most:,}")
+        raise InvalidInputError(f"{what}={shown(value)}: pass a whole number from {least} to {most:,}")
     return value
 
 
@@ -176,12 +196,15 @@ def read_vector(value: Any, dim: int | None) -> Vector:
         VectorError: not numbers, wrong length, zero, or not finite.
     """
     try:
-        given = np.asarray(value)
-    except ValueError:
+        given = None if isinstance(value, Sequence) and len(value) > MAX_DIM else np.asarray(value)
+    except (ValueError, TypeError, OverflowError):
         raise VectorError("the vector is not a flat list of numbers") from None
+    if given is None:
+        raise VectorError(f"the vector has {len(value):,} numbers, more than any embedder gives")
     if given.dtype.kind not in "iuf":
         raise VectorError("the vector is not a list of numbers")
-    vector = given.astype(np.float64)
+    with np.errstate(over="ignore"):  # of long doubles; infinity is refused below
+        vector = given.astype(np.float64)
     if vector.ndim != 1 or not len(vector):
         raise VectorError(f"the vector has the shape {vector.shape}: pass a flat list of numbers")
     if dim is None:
@@ -199,7 +222,7 @@ def read_ids(value: Any) -> tuple[str, ...]:
     """Return ids of one id or several."""
     ids = (value,) if isinstance(value, str) else value
     if not isinstance(ids, Iterable) or isinstance(ids, Mapping):
-        raise InvalidInputError(f"id={value!r}: pass an id or a list of ids")
+        raise InvalidInputError(f"id={shown(value)}: pass an id or a list of ids")
     return tuple(str(read_name(i if i is not None else "", "id")) for i in ids)
 
 
@@ -211,6 +234,8 @@ def _plain(value: Any) -> Any:
 
 
 def _date_or_datetime(text: str) -> date:
+    if len(text) > LONGEST_TIME:
+        raise ValueError(f"{len(text):,} characters")
     try:
         return date.fromisoformat(text)
     except ValueError:

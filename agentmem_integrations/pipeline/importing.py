@@ -1,6 +1,5 @@
 """The import hallway: lines -> records -> embed -> restore."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,12 +7,13 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from ..config import Twins
-from ..errors import AgentMemError, ConflictError, InvalidInputError, StoreFullError
+from ..errors import AgentMemError, ConflictError, InvalidInputError, StoreFullError, shown
 from ..models import Identity
 from ..ports import Record, Restore
 from .add import CHUNK
 from .line_reader import LineReader, check_embedder
 from .lines import Header, read_header
+from .outfile import read_path
 from .stages import Write
 from .writing import Writing, one, spoken
 
@@ -111,15 +111,14 @@ def opened(path: Any) -> Iterator[BinaryIO]:
         InvalidInputError: there is no such file.
         StoreFullError: it cannot be read.
     """
-    if not isinstance(path, str | os.PathLike) or not os.fspath(path) or "\x00" in str(path):
-        raise InvalidInputError(f"path={path!r}: pass the name of a file that `export` wrote")
+    name = read_path(path, "a file that `export` wrote")
     try:
-        with Path(path).open("rb") as source:
+        with Path(name).open("rb") as source:
             yield source
     except (FileNotFoundError, IsADirectoryError) as error:
-        raise InvalidInputError(f"there is no file {os.fspath(path)!r}: pass the name of one that `export` wrote") from error
+        raise InvalidInputError(f"there is no file {shown(name)}: pass the name of one that `export` wrote") from error
     except OSError as error:
-        raise StoreFullError(f"{os.fspath(path)} could not be read ({error.strerror or error}): check its permissions") from error
+        raise StoreFullError(f"{name} could not be read ({error.strerror or error}): check its permissions") from error
 
 
 def _chunks(lines: Iterator[tuple[int, bytes]], reader: LineReader) -> Iterator[tuple[int, list[Record]]]:
@@ -139,7 +138,11 @@ def _chunks(lines: Iterator[tuple[int, bytes]], reader: LineReader) -> Iterator[
 
 def _numbered(source: BinaryIO) -> Iterator[tuple[int, bytes]]:
     """Give the lines that are not blank with their numbers. Only a line feed ends one: a text may hold other separators."""
-    return ((number, line) for number, line in enumerate(source, 1) if line.strip())
+    for number, line in enumerate(source, 1):
+        if not isinstance(line, bytes):
+            raise InvalidInputError(f"the file gives a {type(line).__name__} where bytes are needed: open it with mode 'rb'")
+        if line.strip():
+            yield number, line
 
 
 @contextmanager

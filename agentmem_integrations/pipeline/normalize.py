@@ -1,12 +1,12 @@
 """normalize: whatever callers pass becomes episodes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from ..errors import InvalidInputError, ScopeError, TextError
-from ..models import Identity, UserId
+from ..errors import InvalidInputError, ScopeError, TextError, shown
+from ..models import SHARED, Identity, UserId
 from ..ports import Vector
 from .checks import read_expiry, read_fraction, read_kind, read_metadata, read_moment, read_name, read_text, read_vector
 
@@ -64,8 +64,8 @@ def items_of(content: Any) -> Sequence[Item]:
     """Return the items of one `add`: a list stays one, anything else is a list of one."""
     if isinstance(content, str | Mapping) or hasattr(content, "content"):
         return [content]
-    if isinstance(content, Iterable) and not isinstance(content, bytes):
-        items = list(content)
+    if isinstance(content, Iterable) and not isinstance(content, bytes | bytearray):
+        items = [_item(item) for item in content]
         if not items:
             raise TextError("the list is empty: there is nothing to remember")
         return items
@@ -81,14 +81,15 @@ def episode_of(item: Item, common: Common) -> Episode | None:
     if isinstance(item, str) and not common.fields:
         return Episode(read_text(item, common.text_limit, common.truncate))
     own = _mapping(item)
-    if not own.get("content", own.get("text")) and (own.get("tool_calls") or own.get("function_call")):
+    if _is_empty(own.get("content", own.get("text"))) and not all(_is_empty(own.get(call)) for call in ("tool_calls", "function_call")):
         return None
-    if (user := own.get("user_id")) is not None and user != common.user_id:
-        raise ScopeError(f"the item says user_id={user!r}, the call {common.user_id!r}: use one call for each user")
+    if (user := own.get("user_id")) is not None and (user if user is SHARED else read_name(user, "user_id")) != common.user_id:
+        raise ScopeError(f"the item says user_id={shown(user)}, the call {shown(common.user_id)}: use one call for each user")
     merged = {**common.fields, **{k: v for k, v in own.items() if v is not None}}
     text = _words(merged.get("content", merged.get("text")))
-    given = common.fields.get("metadata")
-    metadata = {**given, **own["metadata"]} if given and isinstance(own.get("metadata"), Mapping) else merged.get("metadata")
+    metadata = merged.get("metadata")
+    if (given := common.fields.get("metadata")) is not None and metadata is not given:
+        metadata = {**read_metadata(given), **read_metadata(metadata)}
     vector = merged.get("vector")
     return Episode(
         read_text(text, common.text_limit, common.truncate),
@@ -117,14 +118,29 @@ def _mapping(item: Item) -> Mapping[str, Any]:
     if isinstance(item, str):
         return {"content": item}
     if isinstance(item, Mapping):
-        if unknown := [k for k in item if k not in ITEM_KEYS and k not in MESSAGE_KEYS]:
+        if unknown := [k for k in item if not isinstance(k, str) or (k not in ITEM_KEYS and k not in MESSAGE_KEYS)]:
             known = ", ".join(sorted(ITEM_KEYS))
-            raise InvalidInputError(f"unknown key {unknown[0]!r} in an item: use {known}; anything else belongs into metadata")
+            raise InvalidInputError(f"unknown key {shown(unknown[0])} in an item: use {known}; anything else belongs into metadata")
         return item
     if isinstance(role := getattr(item, "type", None), str) and hasattr(item, "content"):  # a LangChain message
         said = {"content": item.content, "role": _ROLES.get(role, role), "name": getattr(item, "name", None)}
         return {**said, "tool_calls": getattr(item, "tool_calls", None)}
-    raise TextError(f"cannot remember a {type(item).__name__}: pass a string or a message such as {{'role': 'user', 'content': '...'}}")
+    raise _no_item(item)
+
+
+def _item(item: Item) -> Item:
+    """Refuse what is certainly no item before the rest of a list is read: `range(10**12)` is a list, too."""
+    if item is None or isinstance(item, int | float | bytes):
+        raise _no_item(item)
+    return item
+
+
+def _no_item(item: Any) -> TextError:
+    return TextError(f"cannot remember a {type(item).__name__}: pass a string or a message such as {{'role': 'user', 'content': '...'}}")
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or (isinstance(value, Sized) and not len(value))
 
 
 def _words(content: Any) -> Any:

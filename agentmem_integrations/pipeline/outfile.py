@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from ..errors import InvalidInputError, StoreFullError
+from ..errors import InvalidInputError, StoreFullError, shown
 
 SIDES: Final = ("-wal", "-shm", "-journal")  # what SQLite keeps beside a file that is in use, or was when its program died
 _DATABASE: Final = (b"SQLite format 3\x00", b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")  # first bytes of a file, and of its log
@@ -47,12 +47,32 @@ def whole_file(path: Any, *, overwrite: bool, database: bool = False) -> Iterato
         raise StoreFullError(f"{target} could not be written ({error.strerror or error}): check free space and permissions") from error
 
 
-def _target(path: Any) -> Path:
+def read_path(path: Any, what: str) -> str:
+    """Return the name of a file as text.
+
+    Raises:
+        InvalidInputError: no name, or one that no file can have.
+    """
     name = os.fspath(path) if isinstance(path, str | os.PathLike) else None
-    if not isinstance(name, str) or not name or "\x00" in name or not Path(name).name:
-        raise InvalidInputError(f"path={path!r}: pass the name of the file to write")
+    if not isinstance(name, str) or not name or "\x00" in name or not _has_bytes(name):
+        raise InvalidInputError(f"path={shown(path)}: pass the name of {what}")
+    return name
+
+
+def _has_bytes(name: str) -> bool:
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:  # a lone surrogate that stands for no byte
+        return False
+    return True
+
+
+def _target(path: Any) -> Path:
+    name = read_path(path, "the file to write")
+    if not Path(name).name:
+        raise InvalidInputError(f"path={shown(path)}: pass the name of the file to write")
     if name.endswith(SIDES):
-        raise InvalidInputError(f"path={name!r}: SQLite keeps files of its own under such names, choose another")
+        raise InvalidInputError(f"path={shown(name)}: SQLite keeps files of its own under such names, choose another")
     return Path(name).absolute()
 
 
@@ -61,7 +81,7 @@ def _check_free(target: Path, overwrite: bool, database: bool) -> None:
         if database:
             _check_unused(target)
         return
-    if not target.is_file():
+    if not _is_file(target):
         raise InvalidInputError(f"{target} is a directory or a device: name a file")
     if not overwrite:
         raise InvalidInputError(f"{target} is there already: pass overwrite=True to replace it, or choose another name")
@@ -71,6 +91,13 @@ def _check_free(target: Path, overwrite: bool, database: bool) -> None:
         with target.open("rb") as there:
             if there.read(16).startswith(_DATABASE):
                 raise InvalidInputError(f"{target} is a database: an export must not replace it, choose another name")
+
+
+def _is_file(target: Path) -> bool:
+    try:
+        return target.is_file()
+    except OSError:  # links in a circle
+        return False
 
 
 def _check_unused(target: Path) -> None:

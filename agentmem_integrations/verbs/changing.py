@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, shown
 from ..faces import Call, Change, Later, face, twin
 from ..filters import parse
 from ..models import Memory, UserId
-from ..pipeline.checks import read_expiry, read_fraction, read_ids, read_kind, read_kinds, read_metadata, read_moment, read_text
+from ..pipeline.checks import read_expiry, read_flag, read_fraction, read_ids, read_kind, read_kinds, read_metadata, read_moment, read_text
 from ..pipeline.stages import Write
 from ..pipeline.writing import one
 from ..ports import Delete, Purge, Selection, Update
@@ -54,7 +54,7 @@ class Changing(Scoped):
         """
         changes: dict[str, Any] = {}
         if text is not None:
-            changes["text"] = read_text(text, self._room.text_limit, truncate)
+            changes["text"] = read_text(text, self._room.text_limit, read_flag(truncate, "truncate"))
         if metadata is not None:
             changes["metadata"] = read_metadata(metadata)
         if kind is not None:
@@ -64,7 +64,7 @@ class Changing(Scoped):
         if ttl is not None or expires_at is not None:
             changes["expires_at"] = read_expiry(ttl, expires_at, datetime.now(UTC))
         if not changes:
-            raise InvalidInputError(f"update of {id!r} changes nothing: pass text=, metadata=, kind=, importance=, ttl= or expires_at=")
+            raise InvalidInputError(f"update of {shown(id)} changes nothing: pass text=, metadata=, kind=, importance=, ttl= or expires_at=")
         update = Update(self._by_id(id, user_id), changes)
         return Later(self._room.engine, self._room.writing, lambda: self._room.adding.update(update))
 

@@ -3,10 +3,10 @@
 from typing import Any
 
 from ..config import MAX_K, MAX_PAGE, Using
-from ..errors import ConflictError, InvalidInputError
+from ..errors import ConflictError, shown
 from ..faces import Call, Read, face, twin
 from ..models import Event, Hit, Memory, UserId
-from ..pipeline.checks import read_count, read_fraction, read_name, read_text
+from ..pipeline.checks import read_choice, read_count, read_flag, read_fraction, read_name, read_text
 from ..pipeline.search import Question
 from .scoped import Filter, Kinds, Memories, Moment, Scoped
 
@@ -62,13 +62,12 @@ class Finding(Scoped):
             EmbeddingError: the question could not be embedded; `using="text"` needs no embedder.
         """
         self._room.engine.check_open()
-        if using not in ("hybrid", "vector", "text"):
-            raise InvalidInputError(f"using={using!r}: use 'hybrid', 'vector' or 'text'")
+        read_choice(using, "using", ("hybrid", "vector", "text"))
         text = read_text(query, self._room.text_limit)
         k, offset = read_count(k, "k"), read_count(offset, "offset", 0)
         read_count(offset + k, "offset + k", 1, MAX_K)
         selection = self._selection(user_id, agent_id, session_id, kind=kind, filter=filter, after=after, before=before, at=at)
-        question = Question(text, selection, using, k, offset, read_fraction(min_score, "min_score") or 0.0, explain)
+        question = Question(text, selection, using, k, offset, read_fraction(min_score, "min_score") or 0.0, read_flag(explain, "explain"))
         return Read(self._room.engine, lambda: self._room.searching.search(question))
 
     asearch = twin(search)
@@ -138,5 +137,5 @@ class Finding(Scoped):
 
 def _only(found: Memories, id: str) -> Memory | None:
     if len(found) > 1:
-        raise ConflictError(f"id {id!r} is used by several owners: name the user_id")
+        raise ConflictError(f"id {shown(id)} is used by several owners: name the user_id")
     return found[0] if found else None

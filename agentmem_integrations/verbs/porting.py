@@ -1,10 +1,14 @@
 """Verbs that carry memories out of a collection and into one: export, import."""
 
+import io
 import os
+from collections.abc import Iterable
 from typing import BinaryIO, cast
 
+from ..errors import InvalidInputError
 from ..faces import Call, Read, face, twin
 from ..models import UserId
+from ..pipeline.checks import read_flag
 from ..pipeline.exporting import ExportHallway
 from ..pipeline.importing import ImportHallway, opened
 from .progress import Progress, reporting
@@ -39,6 +43,8 @@ class Porting(Scoped):
         """
         self._room.engine.check_open()
         scope = None if user_id is None else self._scope(user_id, None, None)
+        vectors, overwrite = read_flag(vectors, "vectors"), read_flag(overwrite, "overwrite")
+        _check_binary(path)
         hallway = ExportHallway(self._room.engine.commits, self._room.namespace)
 
         def save() -> int:
@@ -71,6 +77,7 @@ class Porting(Scoped):
         """
         self._room.engine.check_open()
         room = self._room
+        _check_binary(path)
         hallway = ImportHallway(room.writing, room.namespace, room.twins, room.text_limit)
 
         def load() -> int:
@@ -83,3 +90,8 @@ class Porting(Scoped):
         return Read(room.engine, load)
 
     aimport_ = twin(import_)
+
+
+def _check_binary(file: File) -> None:
+    if isinstance(file, io.TextIOBase) or (hasattr(file, "read") and not hasattr(file, "write") and not isinstance(file, Iterable)):
+        raise InvalidInputError(f"path is a {type(file).__name__}: pass a file name, or a file object that is open in binary mode")

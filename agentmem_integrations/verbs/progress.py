@@ -4,6 +4,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from ..errors import InvalidInputError, shown
+
 Progress = bool | Callable[[int], None]
 """True for a bar on stderr, or a function that is called with the number of memories done so far."""
 
@@ -15,6 +17,8 @@ def reporting(progress: Progress, total: int | None = None) -> Iterator[Callable
         yield lambda done: None
     elif callable(progress):
         yield progress
+    elif progress is not True:
+        raise InvalidInputError(f"progress={shown(progress)}: pass True, False, or a function that takes a number")
     else:
         from tqdm import tqdm
 

@@ -5,9 +5,9 @@ from datetime import date, datetime
 from typing import Any
 
 from ..build import Room
-from ..errors import InvalidInputError, ScopeError
+from ..errors import InvalidInputError, ScopeError, shown
 from ..filters import parse
-from ..models import Memory, Scope, UserId
+from ..models import SHARED, Memory, Scope, UserId
 from ..pipeline.checks import read_kinds, read_moment, read_name, read_scope
 from ..ports import Selection
 
@@ -31,8 +31,10 @@ class Scoped:
         self._user_id = user_id
 
     def _user(self, user_id: UserId | None) -> UserId | None:
+        if user_id is not None and user_id is not SHARED:
+            read_name(user_id, "user_id")  # before it is compared
         if self._user_id is not None and user_id is not None and user_id != self._user_id:
-            raise ScopeError(f"this view is bound to one user and cannot reach user_id={user_id!r}")
+            raise ScopeError(f"this view is bound to one user and cannot reach user_id={shown(user_id)}")
         return self._user_id if user_id is None else user_id
 
     def _scope(self, user_id: UserId | None, agent_id: str | None, session_id: str | None, *, named: bool = False) -> Scope:

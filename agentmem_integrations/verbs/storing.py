@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ..config import Mode
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, shown
 from ..faces import Call, Change, Read, face, twin
 from ..models import AddResult, Scope, UserId
 from ..pipeline.add import OnError
+from ..pipeline.checks import read_choice, read_flag
 from ..pipeline.normalize import Common, Item
 from .progress import Progress, reporting
 from .scoped import Moment, Scoped
@@ -125,8 +126,7 @@ class Storing(Scoped):
         Raises:
             InvalidInputError: `on_error="raise"` and a bad item.
         """
-        if on_error not in ("store", "raise"):
-            raise InvalidInputError(f"on_error={on_error!r}: use 'store' or 'raise'")
+        read_choice(on_error, "on_error", ("store", "raise"))
         if isinstance(items, str | Mapping) or not isinstance(items, Iterable):
             raise InvalidInputError(f"add_batch takes a list or another iterable, not a {type(items).__name__}: use add for one item")
         fields = _given(
@@ -146,12 +146,14 @@ class Storing(Scoped):
 
     def _check_mode(self, mode: Mode | None) -> None:
         self._room.engine.check_open()
-        if (mode or self._room.mode) not in ("fast", "batch"):
-            raise InvalidInputError(f"mode={mode or self._room.mode!r} is not available: use 'fast' or 'batch'")
+        chosen = self._room.mode if mode is None else mode
+        if not isinstance(chosen, str) or chosen not in ("fast", "batch"):
+            raise InvalidInputError(f"mode={shown(chosen)} is not available: use 'fast' or 'batch'")
 
     def _common(self, fields: Mapping[str, Any], scope: Scope, truncate: bool) -> Common:
         self._room.engine.check_open()
-        return Common(fields, scope.user_id, datetime.now(UTC), self._room.text_limit, truncate, self._room.writing.identity)
+        cut = read_flag(truncate, "truncate")
+        return Common(fields, scope.user_id, datetime.now(UTC), self._room.text_limit, cut, self._room.writing.identity)
 
 
 def _given(**fields: Any) -> dict[str, Any]:

@@ -131,15 +131,18 @@ def _typed(kind: str, row: str = "e") -> str:
 
 
 def _listed(values: Sequence[Any]) -> Sql:
-    """Lists of texts or of numbers are bound as one JSON array each, so that a list may be long."""
+    """Lists of texts, of numbers or of containers are bound as one JSON array each, so that a list may be long."""
     tests: list[str] = []
     bound: list[Any] = []
     for kind in ("text", "number"):
         if members := [v for v in values if family(v) == kind]:
             tests.append(f"({_typed(kind)} AND e.atom IN (SELECT value FROM json_each(?)))")
             bound.append(canonical(members))
-    for value in values:
-        if family(value) not in ("text", "number"):
+    if containers := [canonical(v) for v in values if family(v) == "container"]:
+        tests.append("(e.type IN ('array', 'object') AND e.value IN (SELECT value FROM json_each(?)))")
+        bound.append(canonical(containers))
+    for value in (None, True, False):
+        if any(v is value for v in values):
             test, more = _equal(value)
             tests.append(test)
             bound += more
