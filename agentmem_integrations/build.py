@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
-from .config import MEMORY_URL, Durability, Mode, Settings, Twins
+from .config import MEMORY_URL, PATH_LIMIT, Durability, Mode, Settings, Twins
 from .errors import ClosedError, InvalidInputError, shown
 from .pipeline.add import AddHallway
 from .pipeline.checks import read_choice, read_name
@@ -91,6 +91,8 @@ def open_engine(settings: Settings) -> Engine:
     path = settings.path
     if not isinstance(path, str) or not path or "\x00" in path or not path.isprintable():
         raise InvalidInputError(f"path={shown(path)}: pass a file name such as 'memory.db', or {MEMORY_URL}")
+    if len(path) > PATH_LIMIT:
+        raise InvalidInputError(f"the path has {len(path):,} characters, and {PATH_LIMIT:,} are allowed: choose a shorter one")
     if path == ":memory:":
         raise InvalidInputError(f"path={shown(path)}: a store in RAM is {MEMORY_URL}")
     scheme = re.match(r"(\w+)://", path)

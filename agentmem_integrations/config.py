@@ -17,6 +17,9 @@ TEXT_LIMIT: Final = 131_072
 ID_LIMIT: Final = 1_000
 """Characters in an id, a role, a name or a namespace."""
 
+PATH_LIMIT: Final = 4_096
+"""Characters in the name of a file, folders included."""
+
 METADATA_LIMIT: Final = 1_048_576
 """Bytes of one memory's metadata, written as JSON."""
 

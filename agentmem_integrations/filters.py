@@ -143,7 +143,7 @@ class _Room:
     def take_condition(self) -> None:
         self.conditions -= 1
         if self.conditions < 0:
-            raise FilterError(f"the filter has more than {MAX_CONDITIONS:,} conditions: use $in for long lists")
+            raise FilterError(f"the filter is too long: at most {MAX_CONDITIONS:,} conditions are allowed, use $in for long lists")
 
 
 def _check(value: Any, what: str, depth: int, room: _Room) -> None:

@@ -124,9 +124,15 @@ class Delete:
 
 @dataclass(slots=True)
 class Purge:
-    """Erase memories, their vectors, words, history and jobs."""
+    """Erase memories, their vectors, words, history and jobs, and what other memories and jobs tell of them.
+
+    Attributes:
+        selection: Which.
+        everywhere: In every collection of the store, not in the selection's alone; it names a scope then.
+    """
 
     selection: Selection
+    everywhere: bool = False
 
 
 @dataclass(slots=True)

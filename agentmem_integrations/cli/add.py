@@ -55,7 +55,7 @@ def _lines(jsonl: bool) -> Iterator[tuple[int, Any]]:
                 yield number, json.loads(line) if jsonl else line.strip()
     except UnicodeDecodeError as error:
         raise InvalidInputError(f"stdin is not UTF-8 after line {number} ({error.reason}): convert it; nothing was stored") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInputError(f"line {number} of stdin is not JSON ({error}): correct it; nothing was stored") from None
 
 

@@ -48,7 +48,9 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"agentmem {__version__}")
     _common(top, hidden=True)
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for define in (_add, _search, _list, _history, _delete, _stats, _export, _import, _backup, _verify, _repair, _reembed, _demo, _bench):
+    for define in (
+        _add, _search, _list, _history, _delete, _purge, _stats, _export, _import, _backup, _verify, _repair, _reembed, _demo, _bench,
+    ):  # fmt: skip
         define(commands)
     return top
 
@@ -127,6 +129,15 @@ def _delete(commands: Any) -> None:
     command = _command(commands, "delete", "make memories invisible; they stay in history")
     command.add_argument("id", nargs="*", metavar="ID", help="which; without ids, everything the options select")
     _narrowing(command)
+    command.add_argument("--yes", action="store_true", help="do not ask")
+    _common(command)
+
+
+def _purge(commands: Any) -> None:
+    command = _command(commands, "purge", "erase memories for good, deleted ones and their history too")
+    command.add_argument("id", nargs="*", metavar="ID", help="which; without ids, everything the options select")
+    _narrowing(command)
+    command.add_argument("--all-collections", action="store_true", help="in every collection of the file; needs --user or --shared")
     command.add_argument("--yes", action="store_true", help="do not ask")
     _common(command)
 

@@ -12,7 +12,7 @@ from .add import add
 from .arguments import Arguments, parser
 from .carry import backup, export, import_
 from .demo import demo
-from .manage import delete, stats
+from .manage import delete, purge, stats
 from .mend import repair, verify
 from .output import Output
 from .read import history, list_memories, search
@@ -25,6 +25,7 @@ COMMANDS: Final[Mapping[str, Callable[[Arguments, Output], int]]] = {
     "list": list_memories,
     "history": history,
     "delete": delete,
+    "purge": purge,
     "stats": stats,
     "export": export,
     "import": import_,
@@ -84,6 +85,8 @@ def _speak_utf8() -> None:
     # A pipe on Windows would turn a memory's text into an encoding error, and so would a path that is no UTF-8
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding=None if sys.stdout.isatty() else "utf-8", errors="backslashreplace")
+    if isinstance(sys.stderr, io.TextIOWrapper):  # the default of Python's own, but not of every stream put in its place
+        sys.stderr.reconfigure(errors="backslashreplace")
     if isinstance(sys.stdin, io.TextIOWrapper) and not sys.stdin.isatty() and sys.stdin.encoding.lower() != "utf-8":
         sys.stdin.reconfigure(encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""`agentmem delete` and `stats`."""
+"""`agentmem delete`, `purge` and `stats`."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -36,6 +36,25 @@ def delete(args: Arguments, out: Output) -> int:
     return OK
 
 
+def purge(args: Arguments, out: Output) -> int:
+    """Erase memories for good, after a confirmation, and say how many."""
+    of = _named(args) if args.id and not args.all_collections else scope(args)
+    select = {**of, "kind": args.kind, "filter": json_object(args.filter, "--filter")}
+    ids = list(dict.fromkeys(args.id))
+    with open_memory(args.path(), must_exist=True, embedder=None) as mem:  # whichever embedder made the vectors: they go
+        if not args.yes and not _sure(len(ids), args):
+            print("nothing was erased", file=sys.stderr)
+            return DECLINED
+        purged = mem.purge(ids or None, **select, collections="all" if args.all_collections else "this")
+    if out.json:
+        out.document({"purged": purged})
+    else:
+        out.line(f"erased {memories(purged)}")
+    if not purged and ids:
+        raise NotFoundError("nothing of that was found: purged already, somebody else's, or not selected by the options")
+    return OK
+
+
 def stats(args: Arguments, out: Output) -> int:
     """Count memories."""
     user = owner(args)
@@ -54,6 +73,17 @@ def stats(args: Arguments, out: Output) -> int:
 def _named(args: Arguments) -> dict[str, Any]:
     # An id alone is enough; who is named beside it must own it
     return {"user_id": owner(args), "agent_id": args.agent, "session_id": args.session}
+
+
+def _sure(ids: int, args: Arguments) -> bool:
+    who = whose(args)
+    what = memories(ids) if ids else "all memories" if args.kind is None and args.filter is None else "the selected memories"
+    what += f" of {who}" if who else ""
+    if not sys.stdin.isatty():
+        raise InvalidInputError(f"this would erase {what} for good: pass --yes if that is what you want")
+    where = "in every collection of" if args.all_collections else "in"
+    print(f"Erase {what} {where} {args.path()} for good, with their history? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _confirmed(mem: "AgentMemory", select: Mapping[str, Any], args: Arguments) -> bool:

@@ -1,11 +1,11 @@
 """Which memories a command is about: the file, and whose."""
 
 import json
+import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InvalidInputError, NotFoundError, ScopeError
+from ..errors import InvalidInputError, NotFoundError, ScopeError, shown
 from ..models import SHARED, UserId
 from .arguments import Arguments
 
@@ -24,8 +24,8 @@ def open_memory(path: str, *, must_exist: bool = False, **options: Any) -> "Agen
     Raises:
         NotFoundError: `must_exist`, and there is none.
     """
-    if must_exist and "://" not in path and not Path(path).exists():
-        raise NotFoundError(f"there is no memory file {path!r}: name one with --db or AGENTMEM_DB; `agentmem add` makes it")
+    if must_exist and "://" not in path and not os.path.exists(path):  # noqa: PTH110 - pathlib raises for a name that is too long
+        raise NotFoundError(f"there is no memory file {shown(path)}: name one with --db or AGENTMEM_DB; `agentmem add` makes it")
     from .. import AgentMemory  # here, so that `agentmem --help` does not load numpy
 
     return AgentMemory(path, **options)
@@ -71,9 +71,9 @@ def json_object(text: str | None, option: str) -> Mapping[str, Any] | None:
         return None
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         example = f"""{option} '{{"city": "Lisbon"}}'"""
         raise InvalidInputError(f"{option} is not JSON ({error}): quote it for the shell, as in {example}") from None
     if not isinstance(value, Mapping):
-        raise InvalidInputError(f"{option} takes a JSON object, not {text}")
+        raise InvalidInputError(f"{option} takes a JSON object, not {shown(text)}")
     return value

@@ -50,7 +50,7 @@ class LineReader:
         scope = self._scope(given)
         deleted_at = _moment(given, "deleted_at")
         record = Record(self._memory(given, scope), scope, deleted_at, _lines(given), origin=f"line {number}")
-        record.twin = _bytes(given["twin"], 16) if "twin" in given else derived_twin(record, self._header)
+        record.twin = _twin(given["twin"]) if "twin" in given else derived_twin(record, self._header)
         if deleted_at is None:
             self._vectors(record, given)
         return record
@@ -168,6 +168,10 @@ def _instant(given: Mapping[str, Any], what: str) -> datetime:
     if moment is None:
         raise InvalidInputError(f"{what} is missing")
     return moment
+
+
+def _twin(given: Any) -> bytes | None:
+    return None if given is None else _bytes(given, 16)
 
 
 def _bytes(given: Any, length: int, *, base64: bool = False) -> bytes:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from ..config import PATH_LIMIT
 from ..errors import InvalidInputError, StoreFullError, shown
 
 SIDES: Final = ("-wal", "-shm", "-journal")  # what SQLite keeps beside a file that is in use, or was when its program died
@@ -30,6 +31,8 @@ def whole_file(path: Any, *, overwrite: bool, database: bool = False) -> Iterato
         StoreFullError: the file cannot be written.
     """
     target = _target(path)
+    if database and not _has_bytes(str(target), "utf-8"):
+        raise InvalidInputError(f"path={shown(path)}: SQLite opens only names that are UTF-8, choose another")
     _check_free(target, overwrite, database)
     partial = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.partial")
     try:
@@ -54,14 +57,14 @@ def read_path(path: Any, what: str) -> str:
         InvalidInputError: no name, or one that no file can have.
     """
     name = os.fspath(path) if isinstance(path, str | os.PathLike) else None
-    if not isinstance(name, str) or not name or "\x00" in name or not _has_bytes(name):
+    if not isinstance(name, str) or not 0 < len(name) <= PATH_LIMIT or "\x00" in name or not _has_bytes(name):
         raise InvalidInputError(f"path={shown(path)}: pass the name of {what}")
     return name
 
 
-def _has_bytes(name: str) -> bool:
+def _has_bytes(name: str, encoding: str | None = None) -> bool:
     try:
-        os.fsencode(name)
+        name.encode(encoding) if encoding else os.fsencode(name)
     except UnicodeEncodeError:  # a lone surrogate that stands for no byte
         return False
     return True

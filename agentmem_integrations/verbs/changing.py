@@ -2,17 +2,30 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal, get_args
 
-from ..errors import InvalidInputError, shown
+from ..errors import InvalidInputError, ScopeError, shown
 from ..faces import Call, Change, Later, face, twin
 from ..filters import parse
 from ..models import Memory, UserId
-from ..pipeline.checks import read_expiry, read_flag, read_fraction, read_ids, read_kind, read_kinds, read_metadata, read_moment, read_text
+from ..pipeline.checks import (
+    read_choice,
+    read_expiry,
+    read_flag,
+    read_fraction,
+    read_ids,
+    read_kind,
+    read_kinds,
+    read_metadata,
+    read_moment,
+    read_text,
+)
 from ..pipeline.stages import Write
 from ..pipeline.writing import one
 from ..ports import Delete, Purge, Selection, Update
 from .scoped import Filter, Ids, Kinds, Moment, Scoped
+
+Collections = Literal["this", "all"]
 
 
 class Changing(Scoped):
@@ -64,7 +77,7 @@ class Changing(Scoped):
         if ttl is not None or expires_at is not None:
             changes["expires_at"] = read_expiry(ttl, expires_at, datetime.now(UTC))
         if not changes:
-            raise InvalidInputError(f"update of {shown(id)} changes nothing: pass text=, metadata=, kind=, importance=, ttl= or expires_at=")
+            raise InvalidInputError(f"update of {shown(id)} changes nothing: pass text, metadata, kind, importance, ttl or expires_at")
         update = Update(self._by_id(id, user_id), changes)
         return Later(self._room.engine, self._room.writing, lambda: self._room.adding.update(update))
 
@@ -111,10 +124,12 @@ class Changing(Scoped):
         filter: Filter | None = None,
         after: Moment | None = None,
         before: Moment | None = None,
+        collections: Collections = "this",
     ) -> Call[int]:
         """Erase memories for good: words, vectors, history and jobs, deleted ones too. Return how many.
 
-        Freed bytes are zeroed and the write-ahead log is emptied. Takes the same arguments as `delete`.
+        Freed bytes are zeroed and the write-ahead log is emptied (docs/forget-a-person.md). Takes the arguments of `delete`,
+        and one more.
 
         Args:
             id: See `delete`, as for all arguments.
@@ -125,8 +140,20 @@ class Changing(Scoped):
             filter: See `delete`.
             after: See `delete`.
             before: See `delete`.
+            collections: `this` one, or `all` of the file, in one transaction; then the owner must be named, and the call be
+                made on the memory or a collection, not on a view of one user.
+
+        Raises:
+            ScopeError: nobody was named, or a view should reach beyond its collection.
+            StoreBusyError: the memories are erased, but a reader kept the log from being emptied: purge again.
         """
-        return self._change(Purge(self._several(id, user_id, agent_id, session_id, kind, filter, after, before)))
+        read_choice(collections, "collections", get_args(Collections))
+        if collections == "all" and self._user_id is not None:
+            raise ScopeError("this view is bound to one collection: call purge on the memory, with user_id=...")
+        if collections == "all" and user_id is None:
+            raise ScopeError("whose memory? purge(collections='all') needs user_id=..., or user_id=SHARED for nobody's")
+        selection = self._several(id, user_id, agent_id, session_id, kind, filter, after, before)
+        return self._change(Purge(selection, everywhere=collections == "all"))
 
     apurge = twin(purge)
 

@@ -312,6 +312,8 @@ def reported(path: str) -> Iterator[None]:
         raise StoreBusyError(f"{path} was locked by another process for {BUSY_TIMEOUT_S:g} s: try again, or find who holds it") from e
     except apsw.NotADBError as e:
         raise NotADatabaseError(f"{path} is not a memory file: choose another path, or move that file away") from e
+    except UnicodeDecodeError as e:
+        raise SchemaError(f"{path} is damaged (a text in it is not UTF-8): restore a backup") from e
     except apsw.CorruptError as e:
         raise SchemaError(f"{path} is damaged ({e}): restore a backup") from e
     except (apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.PermissionsError, apsw.CantOpenError) as e:

@@ -18,8 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...ports import Vector
+from .rows import NOT_AS_WRITTEN, damaged
 from .statements import query
 
+NO_UNIT: Final = 4.0  # squared length that no vector has which was stored as one of unit length
 FOREVER: Final = 2**63 - 1
 BLAS_ROWS: Final = 512  # small enough that BLAS stays on this thread: its own threads stall whenever a core is busy
 SHARE: Final = 0.75  # of the budget, that one scope may take
@@ -194,7 +196,7 @@ class MatrixCache:
         if known is None or not version.continues(known.version):
             block = self._load(connection, scope, version, field, dim)
         else:
-            block = _refreshed(connection, known, scope, version, field)
+            block = _refreshed(connection, known, scope, version, field, dim)
         if block is not None:
             self._keep(key, block)
         return block
@@ -218,7 +220,7 @@ class MatrixCache:
         ((count,),) = query(connection, "count_vectors", (scope, version.generation))
         if count * dim * 4 > SHARE * self.budget:
             return None
-        return Block.of(_columns(query(connection, "load_vectors", (scope, 0, field, version.generation))), version)
+        return Block.of(_columns(query(connection, "load_vectors", (scope, 0, field, version.generation)), dim), version)
 
     def _keep(self, key: tuple[int, str], block: Block) -> None:
         with self._lock:
@@ -233,24 +235,40 @@ class MatrixCache:
                 self._bytes -= oldest.size
 
 
-def _refreshed(connection: apsw.Connection, old: Block, scope: int, version: Version, field: str) -> Block:
+def _refreshed(connection: apsw.Connection, old: Block, scope: int, version: Version, field: str, dim: int) -> Block:
     """Return `old` with the rows read anew that were added or changed since."""
     last = old.version.last
-    added = _columns(query(connection, "load_vectors", (scope, last, field, version.generation)))
+    added = _columns(query(connection, "load_vectors", (scope, last, field, version.generation)), dim)
     changed = query(connection, "changed_since", (scope, old.version.history))
     stale = [memory for (memory,) in changed if memory <= last]
     if not stale:
         return old.grown(added, version)
-    again = _columns(query(connection, "load_changed_vectors", (scope, json.dumps(stale), field, version.generation)))
+    again = _columns(query(connection, "load_changed_vectors", (scope, json.dumps(stale), field, version.generation)), dim)
     kept = ~np.isin(old.columns.keys, np.array(stale, np.int64))
     whole = _stacked([old.columns.taken(kept), again, added])
     return Block.of(whole.taken(np.argsort(whole.keys, kind="stable")), version)
 
 
-def _columns(rows: list[tuple[Any, ...]]) -> Columns:
-    """Rows of `load_vectors` as arrays."""
+def _columns(rows: list[tuple[Any, ...]], dim: int) -> Columns:
+    """Rows of `load_vectors` as arrays.
+
+    Raises:
+        SchemaError: one of them is damaged.
+    """
+    try:
+        columns = _read(rows, dim)
+    except NOT_AS_WRITTEN as error:
+        raise damaged(error) from error
+    with np.errstate(all="ignore"):
+        lengths = np.einsum("ij,ij->i", columns.matrix, columns.matrix)
+    if not (lengths < NO_UNIT).all():  # also what is no number
+        raise damaged(FloatingPointError())
+    return columns
+
+
+def _read(rows: list[tuple[Any, ...]], dim: int) -> Columns:
     count = len(rows)
-    matrix = np.frombuffer(b"".join(r[1] for r in rows), dtype="<f4").reshape(count, -1) if count else np.empty((0, 0), np.float32)
+    matrix = np.frombuffer(b"".join(r[1] for r in rows), dtype="<f4").reshape(count, dim) if count else np.empty((0, 0), np.float32)
 
     def times(column: int, missing: int) -> Keys:
         return np.fromiter((missing if r[column] is None else r[column] for r in rows), np.int64, count)

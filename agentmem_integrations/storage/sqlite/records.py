@@ -14,7 +14,7 @@ from ...models import SHARED, Scope
 from ...ports import TEXT_FIELD, Dump, Line, Record, Vector
 from .catalog import Catalog, Collection
 from .connections import Step
-from .rows import EPOCH, memory_of, micros, moment, owner
+from .rows import EPOCH, NOT_AS_WRITTEN, damaged, memory_of, micros, moment, owner
 from .statements import Row, query
 
 PAGE: Final = 256  # memories read in one step
@@ -59,6 +59,17 @@ def _records(step: Step, namespace: str, where: str, value: int, vectors: bool, 
 
 
 def _page(
+    connection: apsw.Connection, namespace: str, where: str, values: list[int], vectors: bool, generation: int
+) -> list[tuple[int, Record]]:
+    try:
+        return _read(connection, namespace, where, values, vectors, generation)
+    except UnicodeDecodeError:
+        raise
+    except NOT_AS_WRITTEN as error:
+        raise damaged(error) from error
+
+
+def _read(
     connection: apsw.Connection, namespace: str, where: str, values: list[int], vectors: bool, generation: int
 ) -> list[tuple[int, Record]]:
     rows = query(connection, "dump_memories", values, where=where)

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from ...errors import SchemaError
 from ...filters import canonical
 from ...models import SHARED, Memory, Scope
 from .statements import Row
@@ -11,6 +12,7 @@ from .words import context_words, lexical_form
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
+NOT_AS_WRITTEN: Final = (ValueError, TypeError, OverflowError, RecursionError)  # what reading a damaged row may raise
 
 
 def micros(moment: datetime | None) -> int | None:
@@ -44,10 +46,28 @@ def memory_row(memory: Memory, scope: int, twin: bytes | None) -> Row:
     )  # fmt: skip
 
 
+def damaged(error: Exception) -> SchemaError:
+    """Return what to raise for a row that does not hold what was written into it."""
+    return SchemaError(f"a row of the file is damaged ({type(error).__name__}): restore a backup")
+
+
 def memory_of(row: Row) -> Memory:
-    """Return the memory of a row of `select_memories`: the columns of `memories`, then kind and owner of its scope."""
+    """Return the memory of a row of `select_memories`: the columns of `memories`, then kind and owner of its scope.
+
+    Raises:
+        SchemaError: the row is damaged.
+    """
+    try:
+        return _memory(row)
+    except NOT_AS_WRITTEN as error:
+        raise damaged(error) from error
+
+
+def _memory(row: Row) -> Memory:
     (_, id, _, kind, text, _, _, _, agent, session, role, name, occurred, created, updated, expires, since, until, successor,
      _, importance, metadata, provenance, value, owner_kind, owner_name) = row  # fmt: skip
+    if not all(isinstance(t, str) for t in (id, kind, text, agent or "", session or "", role or "", name or "", successor or "")):
+        raise TypeError
     return Memory(
         id, text, kind, json.loads(metadata) if metadata else {}, owner_name if owner_kind == "user" else None, agent, session,
         role, name, moment(occurred), moment(created), moment(updated), moment(expires), importance,

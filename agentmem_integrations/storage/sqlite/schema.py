@@ -15,14 +15,17 @@ def version(connection: apsw.Connection, path: str) -> int:
 
     Raises:
         NotADatabaseError: an SQLite file of another program.
-        SchemaError: a newer schema.
+        SchemaError: a newer schema, or none that can be.
     """
-    application, number = (int(str(connection.pragma(p))) for p in ("application_id", "user_version"))
+    # In this order: another program may be making the file, and with the tables the rest is there as well
     ((tables,),) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+    application, number = (int(str(connection.pragma(p))) for p in ("application_id", "user_version"))
     if application != APPLICATION_ID and tables:
         raise NotADatabaseError(f"{path} is an SQLite file of another program: choose another path")
     if number > (newest := len(migrations())):
         raise SchemaError(f"{path} has schema {number}, this version knows {newest}: upgrade agentmem-integrations")
+    if number < 0 or (tables and not number):
+        raise SchemaError(f"{path} is damaged (it says schema {number}): restore a backup")
     return number
 
 

@@ -30,7 +30,7 @@ def tells_erased_words(connection: apsw.Connection) -> bool:
 
 
 def scrub(connection: apsw.Connection, path: str, page_size: int) -> None:
-    """Empty the write-ahead log and zero the free part of every b-tree page.
+    """Empty the write-ahead log for good and zero the free part of every b-tree page.
 
     Nobody can write meanwhile, and readers do not look at these bytes.
     """
@@ -45,6 +45,20 @@ def scrub(connection: apsw.Connection, path: str, page_size: int) -> None:
     connection.execute("UPDATE collections SET no = no")
     connection.execute("COMMIT")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    _sync_log(path)
+
+
+def _sync_log(path: str) -> None:
+    """Make the truncation of the log last.
+
+    SQLite does not sync it, since a log that comes back after a power cut does it no harm: it knows that all of it is in the
+    file. But it would bring back the words.
+    """
+    log = apsw.VFSFile("", f"{path}-wal", [apsw.SQLITE_OPEN_WAL | apsw.SQLITE_OPEN_READWRITE, 0])
+    try:
+        log.xSync(apsw.SQLITE_SYNC_FULL)
+    finally:
+        log.xClose()
 
 
 def _zero_free_parts(path: str, page_size: int) -> None:

@@ -21,6 +21,9 @@ DELETE FROM scopes WHERE no = ? AND NOT EXISTS (SELECT 1 FROM memories WHERE sco
 SELECT no, twins, embedder, revision, dim, generation, last_generation, next_embedder, next_revision, next_dim, leftovers
 FROM collections WHERE name = ?
 
+-- name: collection_names
+SELECT name FROM collections ORDER BY no
+
 -- name: create_collection
 INSERT INTO collections (name, twins, embedder, revision, dim, created_at) VALUES (?, ?, ?, ?, ?, ?)
 
@@ -128,6 +131,10 @@ UPDATE jobs SET attempts = attempts + 1, due_at = ?, error = ? WHERE no = ?
 
 -- name: erase_jobs
 DELETE FROM jobs WHERE memory = ?
+
+-- name: erase_jobs_of_nobody
+-- A job need not be about one memory; what it is about is gone with the last one of its scope.
+DELETE FROM jobs WHERE scope = ? AND NOT EXISTS (SELECT 1 FROM memories WHERE scope = jobs.scope)
 
 -- name: read_debts
 SELECT j.no, m.no, m.text, m.name, j.attempts FROM jobs j

@@ -23,7 +23,7 @@ from .gather import Gatherer
 from .nearest import FOREVER, MatrixCache
 from .records import dumped, taken
 from .repair import Repairing
-from .rows import memory_of, micros, moment, owner
+from .rows import NOT_AS_WRITTEN, damaged, memory_of, micros, moment, owner
 from .statements import Row, migrations, query
 from .verify import Progress, Verifying
 from .where import selected
@@ -246,7 +246,15 @@ class SqliteStore:
 
 
 def _told(row: Row, lines: list[Row]) -> list[Event]:
-    """Read history backwards: each line's new text is the next one's old text, the last one's is the memory's own."""
+    """Return the history of a memory's row and lines."""
+    try:
+        return _read_backwards(row, lines)
+    except NOT_AS_WRITTEN as error:
+        raise damaged(error) from error
+
+
+def _read_backwards(row: Row, lines: list[Row]) -> list[Event]:
+    """Each line's new text is the next one's old text, the last one's is the memory's own."""
     memory, text, events = memory_of(row), row[4], []
     if not lines:  # it never changed: its row tells how it began
         lines = [("ADD", micros(memory.created_at), None, row[22])]

@@ -36,7 +36,7 @@ from .reembedding import applied
 from .rows import memory_of, memory_row, micros, owner
 from .scrub import tells_erased_words
 from .statements import Row, query, statements
-from .where import selected
+from .where import chosen, selected
 
 SWEEP_AT_ONCE: Final = 1_000  # what expired is invisible anyway; nobody should wait for its burial
 _SAME: Final = tuple("text kind metadata agent_id session_id role name importance expires_at valid_from valid_to value".split())
@@ -115,7 +115,7 @@ class Transaction:
             case Delete():
                 return self._delete(change.selection)
             case Purge():
-                return self._purge(change.selection)
+                return self._purge(change)
             case Sweep():
                 return self._sweep()
             case Fill() | Defer():
@@ -283,18 +283,20 @@ class Transaction:
         self._begin_history(no, stored)
         self._derived.history.append((no, stored[_SCOPE], "DELETE", self._at, None, None))
 
-    def _purge(self, selection: Selection) -> int:
-        rows = self._of_one_owner(selection, self._select(selection, dead=True))
+    def _purge(self, change: Purge) -> int:
+        selections = self._in_every_collection(change.selection) if change.everywhere else [change.selection]
+        rows = [row for selection in selections for row in self._of_one_owner(selection, self._select(selection, dead=True))]
         for no, scope, dead in ((row[0], row[_SCOPE], row[_DELETED] is not None) for row in rows):
             if not dead:
                 self._run(self._sql["erase_words"], (no,))
             self._forget_vectors(no, scope)
             self._run(self._sql["erase_history"], (no,))
             self._run(self._sql["erase_memory"], (no,))
-        scopes = {row[_SCOPE] for row in rows}
+        scopes = {row[_SCOPE] for row in rows} | {scope for selection in selections for scope in self._whole_scope(selection)}
         for scope in scopes:
             self._run(self._sql["renew_scope"], (scope,))
             self._forget_successors(scope)
+            self._run(self._sql["erase_jobs_of_nobody"], (scope,))
             self._run(self._sql["forget_scope"], (scope,))  # of whom nothing is left, the name goes as well
         self._scopes.clear()
         if rows and tells_erased_words(self._connection):
@@ -313,6 +315,19 @@ class Transaction:
 
     def _merges(self, scope: int) -> bool:
         return bool(self._run(self._sql["merges_twins"], (scope,)).get)
+
+    def _in_every_collection(self, selection: Selection) -> list[Selection]:
+        assert selection.scope is not None, "only what an owner has is purged everywhere"
+        names = [name for (name,) in query(self._connection, "collection_names")]
+        return [replace(selection, namespace=name, scope=replace(selection.scope, namespace=name)) for name in names]
+
+    def _whole_scope(self, selection: Selection) -> list[int]:
+        """Return the number of the scope that is selected as a whole, also if it holds jobs alone; empty for a part of one."""
+        scope = selection.scope
+        if scope is None or scope.agent_id is not None or scope.session_id is not None or chosen(selection)[0]:
+            return []
+        collection = self._collection(selection.namespace)
+        return [no for (no,) in query(self._connection, "find_scope", (collection.no, *owner(scope)))]
 
     def _fill(self, change: Fill) -> int:
         row = self._run(self._sql["live_text"], (change.memory,)).fetchone()
