@@ -7,6 +7,7 @@ from typing import Any, Final, get_args
 
 import numpy as np
 
+from ..config import METADATA_LIMIT
 from ..errors import EmbedderMismatchError, InvalidInputError, VectorError
 from ..filters import check_json
 from ..models import SHARED, EventKind, Identity, Memory, Scope
@@ -75,7 +76,7 @@ class LineReader:
         if scope.path is None and not text.strip():
             raise InvalidInputError("the text is empty")
         provenance, value = given.get("provenance", {}), given.get("value")
-        check_json(provenance, "provenance")
+        check_json(provenance, "provenance", METADATA_LIMIT)
         check_json(value, "value")
         if not isinstance(provenance, dict):
             raise InvalidInputError("provenance is no object")
@@ -140,7 +141,7 @@ def _read_line(given: Mapping[str, Any]) -> Line:
     provenance = given.get("provenance", {})
     if event not in get_args(EventKind) or event == "NONE" or not isinstance(provenance, dict):
         raise InvalidInputError("event or provenance of a line of the history is damaged")
-    check_json(provenance, "provenance")
+    check_json(provenance, "provenance", METADATA_LIMIT)
     old_text = given.get("old_text")
     return Line(event, _instant(given, "at"), None if old_text is None else _text(old_text, "old_text"), provenance)
 
