@@ -12,8 +12,8 @@ demo: $(READY)  ## Store a sample of real conversation and find it again
 test: $(READY)  ## Run the tests
 	@$(BIN)/python -m pytest -n 2
 
-test-long: $(READY)  ## Hundreds of crashes, tens of thousands of mixed calls: about ten minutes
-	@AGENTMEM_LONG=1 $(BIN)/python -m pytest -n 2 tests/long
+test-long: $(READY)  ## Hundreds of crashes, tens of thousands of mixed calls, 100,000 wrong ones: about half an hour
+	@AGENTMEM_LONG=1 $(BIN)/python -m pytest -n 2 tests/long tests/cli/test_cli_fuzz.py
 
 check: $(READY)  ## Types, lint, layers
 	@$(BIN)/ruff check --quiet .

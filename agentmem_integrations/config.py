@@ -27,7 +27,7 @@ ITEM_LIMIT: Final = 16 * 1_048_576
 """Characters of any other JSON value of one memory, counted as `filters.check_json` does."""
 
 FILTER_LIMIT: Final = 4 * 1_048_576
-"""Characters of the values in one filter, counted likewise: enough for an `$in` of 100,000 ids."""
+"""Characters of the keys and values in one filter, counted likewise: enough for an `$in` of 100,000 ids."""
 
 MAX_K: Final = 1_000
 """Hits in one search, `offset` included."""

@@ -14,9 +14,9 @@ The meaning, where others differ:
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Final
 
 from .config import FILTER_LIMIT, ITEM_LIMIT
@@ -108,7 +108,8 @@ def check_json(value: Any, what: str, limit: int = ITEM_LIMIT) -> int:
     Args:
         value: The value.
         what: What it is called in errors.
-        limit: Its size at most. Each value counts as 1, and each character of a text or a key: its JSON is never shorter.
+        limit: Its size at most, in characters of the shortest JSON that it could be: escapes are not counted, and a number
+            counts as one digit.
 
     Returns:
         Its size.
@@ -149,23 +150,32 @@ class _Room:
 def _check(value: Any, what: str, depth: int, room: _Room) -> None:
     if depth > MAX_DEPTH:
         raise FilterError(f"{what} is nested deeper than {MAX_DEPTH} levels: flatten it")
-    room.take(1, what)
     match value:
         case Mapping():
+            room.take(1 + max(1, _length(value)), what)  # brackets and commas
             for key, item in value.items():
                 if not isinstance(key, str):
                     raise FilterError(f"{what} has the key {shown(key)}: keys are text")
-                room.take(len(key), what)
+                room.take(len(key) + 3, what)
                 _check_text(key, what)
                 _check(item, what, depth + 1, room)
         case list() | tuple():
+            room.take(1 + max(1, len(value)), what)
             for item in value:
                 _check(item, what, depth + 1, room)
         case str():
-            room.take(len(value), what)
+            room.take(len(value) + 2, what)
             _check_text(value, what)
         case _:
+            room.take(1, what)
             _check_scalar(value, what)
+
+
+def _length(value: Sized) -> int:
+    try:
+        return len(value)
+    except OverflowError:  # range(10**30)
+        return sys.maxsize
 
 
 def _check_scalar(value: Any, what: str) -> None:
@@ -236,7 +246,8 @@ def _relation(key: str, op: Any, value: Any, depth: int, room: _Room) -> Conditi
     if op in ("$gt", "$gte", "$lt", "$lte") and (isinstance(value, bool) or not isinstance(value, int | float | str)):
         raise FilterError(f"{op} of {shown(key)} takes a number or a text")
     if op == "$in":
-        value = tuple(islice(value, room.limit + 1))  # a range holds more than memory does
+        room.take(_length(value), "the filter")  # first: a range may list more than memory holds
+        value = tuple(value)
     room.take_condition()
     _check(value, f"the filter on {shown(key)}", 0, room)
     return Compare(key, op, value)

@@ -39,6 +39,7 @@ BOMBS: dict[str, tuple[Callable[[], Any], str]] = {
     "10 MB": (lambda: {"a": "x" * 10_000_000}, TOO_LARGE),
     "10 MB of key": (lambda: {"x" * 10_000_000: 1}, TOO_LARGE),
     "a million keys": (lambda: {f"k{n}": n for n in range(1_000_000)}, TOO_LARGE),
+    "100,000 keys": (lambda: {f"key {n:06}": n for n in range(100_000)}, TOO_LARGE),
     "a million numbers": (lambda: {"a": list(range(1_000_000))}, TOO_LARGE),
     "twice itself, 28 times": (lambda: nested(28, lambda v: {"a": v, "b": v}), TOO_LARGE),
     "one byte too long": (lambda: {"a": "x" * (METADATA_LIMIT - 7)}, TOO_LARGE),
@@ -78,10 +79,13 @@ def test_metadata_at_the_limits_are_stored_and_given_back(mem: AgentMemory) -> N
         assert mem.list(user_id="ana", filter={"none": 1}) == []
 
 
-@pytest.mark.parametrize(
-    "bomb", [b for b in BOMBS if b not in ("holding itself", "twice itself, 28 times", "an integer of 100,000 digits")]
-)
-@pytest.mark.parametrize("place", ["metadata", "provenance"])
+WRITABLE = [
+    b for b in BOMBS if "million" not in b and b not in ("holding itself", "twice itself, 28 times", "an integer of 100,000 digits")
+]
+PLAIN = ["100,000 dicts deep", "100,000 lists deep", "one level too deep", "10 MB", "100,000 keys"]
+
+
+@pytest.mark.parametrize(("place", "bomb"), [*(("metadata", bomb) for bomb in WRITABLE), *(("provenance", bomb) for bomb in PLAIN)])
 def test_an_import_holds_to_the_same_limits(mem: AgentMemory, bomb: str, place: str) -> None:
     make, limit = BOMBS[bomb]
     value = make()
@@ -132,17 +136,17 @@ def test_a_filter_that_is_a_bomb_is_refused(mem: AgentMemory, bomb: str) -> None
     make, limit = FILTERS[bomb]
     condition = make()
     mem.add("tea", user_id="ana", metadata={"a": 1})
-    for call in (mem.list, mem.delete, mem.purge, lambda **given: mem.search("tea", **given)):
+    for call in (mem.list, mem.purge, lambda **given: mem.search("tea", **given))[: 1 if "itself" in bomb else 3]:
         with pytest.raises(FilterError, match=limit):
             call(user_id="ana", filter=condition)
     assert len(mem.list(user_id="ana")) == 1
 
 
 def test_filters_at_the_limits_work(mem: AgentMemory) -> None:
-    mem.add("tea", user_id="ana", metadata={"a": 1, "id": "id-00000000-0000-0000-0000-000000099999"})
+    mem.add("tea", user_id="ana", metadata={"a": 1, "id": "00000000-0000-0000-0000-000000099999"})
     for condition in (
         nested(MAX_DEPTH, lambda v: {"$not": v}, {"a": 1}), nested(MAX_DEPTH, lambda v: {"$and": [v]}, {"a": 1}),
-        {"id": {"$in": [f"id-00000000-0000-0000-0000-{n:012}" for n in range(100_000)]}},
+        {"id": {"$in": [f"00000000-0000-0000-0000-{n:012}" for n in range(100_000)]}},
         {"$or": [{"a": n} for n in range(MAX_CONDITIONS)]},
     ):  # fmt: skip
         assert [m.text for m in mem.list(user_id="ana", filter=condition)] == ["tea"]

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from agentmem_integrations import errors
-from agentmem_integrations.config import MATRIX_BUDGET, MAX_K, MAX_PAGE, TEXT_LIMIT
+from agentmem_integrations.config import FILTER_LIMIT, MATRIX_BUDGET, MAX_K, MAX_PAGE, METADATA_LIMIT, TEXT_LIMIT
+from agentmem_integrations.filters import MAX_CONDITIONS, MAX_DEPTH
 from agentmem_integrations.pipeline.add import CHUNK
 from agentmem_integrations.pipeline.search import POOL
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted((ROOT / "docs").rglob("*.md"))
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")] + sorted((ROOT / "docs").rglob("*.md"))
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 SKIPPED = "<!-- not run -->"
 
@@ -147,13 +148,17 @@ def test_the_index_names_every_page_of_docs():
         ("README.md", TEXT_LIMIT),
         ("README.md", MAX_K),
         ("docs/concepts.md", MAX_PAGE),
+        ("docs/concepts.md", METADATA_LIMIT),
+        ("docs/concepts.md", FILTER_LIMIT),
+        ("docs/concepts.md", MAX_CONDITIONS),
+        ("docs/concepts.md", f"{MAX_DEPTH} levels"),
         ("docs/concepts.md", CHUNK),
         ("docs/concepts.md", POOL),
         ("docs/adr/0002-vector-tiers.md", MATRIX_BUDGET // 2**20),
     ],
 )
 def test_limits_on_the_pages_are_those_of_the_code(page, limit):
-    assert f"{limit:,}" in (ROOT / page).read_text(encoding="utf-8")
+    assert (limit if isinstance(limit, str) else f"{limit:,}") in (ROOT / page).read_text(encoding="utf-8")
 
 
 def test_pages_that_the_code_refers_to_are_there():

@@ -41,24 +41,12 @@ def scrub(connection: apsw.Connection, path: str, page_size: int) -> None:
         connection.execute("ROLLBACK")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     _zero_free_parts(path, page_size)
-    # A commit makes every connection forget the pages it knows, which still have those bytes
+    # A commit makes every connection forget the pages it knows, which still have those bytes. And it makes the truncation
+    # above last: SQLite does not sync one, so that a power cut could bring the log back; but it syncs the log with this commit,
+    # or with the checkpoint of it. What may come back then is this commit, which tells nothing
     connection.execute("UPDATE collections SET no = no")
     connection.execute("COMMIT")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    _sync_log(path)
-
-
-def _sync_log(path: str) -> None:
-    """Make the truncation of the log last.
-
-    SQLite does not sync it, since a log that comes back after a power cut does it no harm: it knows that all of it is in the
-    file. But it would bring back the words.
-    """
-    log = apsw.VFSFile("", f"{path}-wal", [apsw.SQLITE_OPEN_WAL | apsw.SQLITE_OPEN_READWRITE, 0])
-    try:
-        log.xSync(apsw.SQLITE_SYNC_FULL)
-    finally:
-        log.xClose()
 
 
 def _zero_free_parts(path: str, page_size: int) -> None:
