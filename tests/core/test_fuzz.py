@@ -8,13 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from long.fuzzing import CLOSING, ENTRIES, HOSTILE, Call, House, calls, sweep, told
+from long.fuzzing import BOMBS, CLOSING, ENTRIES, HOSTILE, Call, House, calls, sweep, told
 from long.mutations import import_rounds, open_rounds
 
 from agentmem_integrations import AgentMemory, UserMemory
 from agentmem_integrations.memory import Collection
-
-BOMBS = {"long $in", "doubling metadata", "doubling filter", "deep filter", "wide filter", "wide dict"}  # seconds each: see `tests/long`
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import enum
 import inspect
 import io
 import pathlib
+import random
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -232,6 +233,10 @@ HOSTILE: Final[dict[str, Callable[[], Any]]] = {
 }
 
 
+BOMBS: Final = {"long $in", "doubling metadata", "doubling filter", "deep filter", "wide filter", "wide dict"}
+"""Those that take a second and more where they are taken apart."""
+
+
 @dataclass(frozen=True)
 class Made:
     """Names a hostile value, which is made anew for each call: some can be used once, and none should be printed."""
@@ -403,6 +408,19 @@ def sweep() -> Iterator[Call]:
         for argument in entry.arguments:
             for name in HOSTILE:
                 yield Call(entry, {**base, argument: Made(name)})
+
+
+def several(rng: random.Random, count: int) -> Iterator[Call]:
+    """Give so many calls, each with up to four hostile values; those that take seconds were in the sweep."""
+    quick = [name for name in HOSTILE if name not in BOMBS]
+    for _ in range(count):
+        entry = rng.choice(ENTRIES)
+        arguments = {name: SIMPLE.get(name, Made("object")) for name in entry.needed}
+        if "user_id" in entry.arguments and entry.face is not UserMemory:
+            arguments["user_id"] = "ana"
+        for argument in rng.sample(entry.arguments, min(len(entry.arguments), rng.randrange(5))):
+            arguments[argument] = SIMPLE[argument] if argument in SIMPLE and rng.random() < 0.3 else Made(rng.choice(quick))
+        yield Call(entry, arguments)
 
 
 # Making the calls
