@@ -336,6 +336,7 @@ def test_every_planter_plants_where_it_says(ground: Ground) -> None:
 
 PURGES: dict[str, Callable[[Ground], int]] = {
     "user": lambda ground: ground.mem.purge(user_id=USER),
+    "user, everywhere": lambda ground: ground.mem.purge(user_id=USER, collections="all"),
     "session": lambda ground: ground.mem.purge(session_id=SESSION, user_id=USER),
     "agent and kind": lambda ground: (
         ground.mem.purge(agent_id=AGENT, user_id=USER, kind="episode") + ground.mem.purge(agent_id="qzjxotheragent", user_id=USER)

@@ -4,13 +4,24 @@ import re
 import socket
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from agentmem_integrations import errors
-from agentmem_integrations.config import FILTER_LIMIT, MATRIX_BUDGET, MAX_K, MAX_PAGE, METADATA_LIMIT, TEXT_LIMIT
+from agentmem_integrations.config import (
+    FILTER_LIMIT,
+    ID_LIMIT,
+    MATRIX_BUDGET,
+    MAX_DIM,
+    MAX_K,
+    MAX_PAGE,
+    METADATA_LIMIT,
+    PATH_LIMIT,
+    TEXT_LIMIT,
+)
 from agentmem_integrations.filters import MAX_CONDITIONS, MAX_DEPTH
 from agentmem_integrations.pipeline.add import CHUNK
 from agentmem_integrations.pipeline.search import POOL
@@ -150,6 +161,9 @@ def test_the_index_names_every_page_of_docs():
         ("docs/concepts.md", MAX_PAGE),
         ("docs/concepts.md", METADATA_LIMIT),
         ("docs/concepts.md", FILTER_LIMIT),
+        ("docs/concepts.md", ID_LIMIT),
+        ("docs/concepts.md", MAX_DIM),
+        ("docs/concepts.md", PATH_LIMIT),
         ("docs/concepts.md", MAX_CONDITIONS),
         ("docs/concepts.md", f"{MAX_DEPTH} levels"),
         ("docs/concepts.md", CHUNK),
@@ -159,6 +173,12 @@ def test_the_index_names_every_page_of_docs():
 )
 def test_limits_on_the_pages_are_those_of_the_code(page, limit):
     assert (limit if isinstance(limit, str) else f"{limit:,}") in (ROOT / page).read_text(encoding="utf-8")
+
+
+def test_every_page_at_the_top_is_in_the_source_distribution():
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    included = told["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
+    assert {page.name for page in ROOT.glob("*.md")} <= set(included)
 
 
 def test_pages_that_the_code_refers_to_are_there():
