@@ -298,6 +298,24 @@ class StoreContract:
         assert only_event(self.apply(store, insert("a", "tea", vector=pointing(1)))).event == "ADD"
         assert self.search(store, meaning(), pointing(1)) == ["a"]
 
+    def test_a_purge_everywhere_reaches_every_collection_and_nobody_else(self, store: Store) -> None:
+        elsewhere = Scope("documents", "ana")
+        store.open_collection("documents", "keep", None)
+        store.apply([insert("a", "tea", vector=pointing(1)), insert("a", "tea", BEN)])
+        store.apply([insert("a", "tea", elsewhere), insert("b", "milk", elsewhere)])
+        assert self.apply(store, Purge(meaning(ANA, "b"), everywhere=True)) == 1
+        assert self.apply(store, Purge(meaning(), everywhere=True)) == 2
+        assert store.find(meaning()) == store.find(Selection("documents", elsewhere)) == []
+        assert ids_of(store.find(meaning(BEN))) == ["a"]
+
+    def test_a_purged_successor_is_no_longer_named(self, store: Store) -> None:
+        store.apply([insert("old", "tea"), insert("new", "coffee"), insert("other", "milk")])
+        self.apply(store, Update(meaning(ANA, "old"), {"superseded_by": "new"}))
+        self.apply(store, Purge(meaning(ANA, "other")))
+        assert [m.superseded_by for m in store.find(meaning(ANA, "old", any_validity=True))] == ["new"]
+        self.apply(store, Purge(meaning(ANA, "new")))
+        assert [m.superseded_by for m in store.find(meaning(ANA, "old", any_validity=True))] == [None]
+
     def test_history_tells_old_and_new_text(self, store: Store) -> None:
         self.apply(store, insert("a", "tea", provenance={"model": "m"}))
         self.apply(store, Update(meaning(ANA, "a"), {"text": "coffee"}))
