@@ -28,9 +28,9 @@ FTS = [
 
 
 @pytest.fixture
-def two(url: str, opened: Opened) -> AgentMemory:
-    """Ana's secret, Ben's decoy, and what belongs to nobody."""
-    mem = opened(url)
+def two(opened: Opened) -> AgentMemory:
+    """Ana's secret, Ben's decoy, and what belongs to nobody. In RAM: the statements are the same, and nothing waits for a disk."""
+    mem = opened("memory://")
     mem.add("ana has a secret", user_id="ana", id="hers", session_id="s1", agent_id="a1", metadata={"city": "Lisbon", "a'b": 1})
     mem.add("ben has a decoy and a secret", user_id="ben", id="his", session_id="s1", agent_id="a1", metadata={"city": "Porto"})
     mem.add("nobody has a secret", user_id=SHARED, id="theirs", metadata={"city": "Faro"})
