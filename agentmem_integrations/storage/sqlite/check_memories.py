@@ -7,6 +7,7 @@ from typing import Final
 
 import apsw
 
+from ...errors import SchemaError
 from ...fingerprint import fingerprint
 from ...models import Memory
 from .check_words import Cutter, Index, varints
@@ -115,7 +116,7 @@ class MemoryCheck:
         no, id = row[NO], row[ID]
         try:
             judged = judge(row)
-        except (ValueError, OverflowError):
+        except (SchemaError, ValueError, OverflowError):
             self._unreadable(no, id)
             return
         note = self._findings.add
