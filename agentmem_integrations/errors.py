@@ -12,6 +12,8 @@
     ├── MissingExtraError (ImportError)     an optional package is not installed
     ├── EmbeddingError                      the embedder failed, or gave unusable vectors
     ├── EmbedderMismatchError               the collection was written with another embedder
+    ├── ModelError                          the language model failed, or answered what cannot be used
+    │   └── ReplyError                      its reply cannot be read as what it was asked for
     └── StorageError                        the file could not be used
         ├── NotADatabaseError               something else lies at that path
         ├── SchemaError                     written by a newer version, or damaged
@@ -72,6 +74,14 @@ class EmbeddingError(AgentMemError):
 
 class EmbedderMismatchError(AgentMemError):
     """The collection holds vectors of another embedder."""
+
+
+class ModelError(AgentMemError):
+    """The language model failed, or answered what cannot be used."""
+
+
+class ReplyError(ModelError):
+    """The language model's reply cannot be read as what it was asked for."""
 
 
 class StorageError(AgentMemError):

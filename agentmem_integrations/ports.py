@@ -478,3 +478,69 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Let go of the file. Nothing acknowledged is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """One message of a request to a language model.
+
+    Attributes:
+        role: `system`, `user` or `assistant`.
+        content: The words.
+    """
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """What a language model is asked.
+
+    Attributes:
+        messages: The conversation so far.
+        schema: JSON schema that the reply must follow; None for free text.
+        schema_name: What the schema is called.
+        max_tokens: Longest reply; None leaves it to the model.
+        temperature: 0 for the likeliest words.
+    """
+
+    messages: Sequence[ChatMessage]
+    schema: Mapping[str, Any] | None = None
+    schema_name: str = "reply"
+    max_tokens: int | None = None
+    temperature: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ChatReply:
+    """What a language model answered.
+
+    Attributes:
+        text: The words.
+        prompt_tokens: Tokens read; 0 where the model does not say.
+        completion_tokens: Tokens written.
+        cached_tokens: Of those read, how many the provider had in its cache.
+        finish: Why it ended: `stop`, `length`, ...
+    """
+
+    text: str
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    finish: str = "stop"
+
+
+class ChatModel(Protocol):
+    """A language model that answers messages."""
+
+    @property
+    def name(self) -> str:
+        """What it is called, in provenance and cache keys."""
+
+    async def reply(self, request: ChatRequest) -> ChatReply:
+        """Return the model's answer.
+
+        Raises:
+            ModelError: there is none.
+        """

@@ -1,0 +1,1 @@
+"""Language models: the prompts they are shown, and how their replies are read."""
