@@ -1,0 +1,125 @@
+"""Renders prompts: instructions that never change first, so that providers can cache them, then the data.
+
+What somebody said is data. It stands in JSON strings, one object per line, and nothing in it can end the string, the line or
+the message: see `_escaped`.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any, Final
+
+from ..errors import ReplyError
+from ..models import Fact, Memory, Turn
+from ..ports import ChatMessage
+from . import decisions, facts
+
+EXTRACT: Final = "extract-1"
+DECIDE: Final = "decide-1"
+REPAIR: Final = "repair-1"
+
+ECHO_LIMIT: Final = 2_000
+"""Characters of an unreadable reply that the model is shown again when it is asked to repair it."""
+
+# Besides what JSON escapes anyway: line ends that are not \n; characters that show nothing or turn the direction of text round
+# (joiners excepted, which scripts and emoji need); and what chat templates, Markdown and thinking models take for markup
+_HIDDEN: Final = re.compile(
+    r"[\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
+    r"|<(?=[|/!<\uff5c_a-zA-Z])|(?<=[|\uff5c])>|\[(?=/?[A-Z_]+\])|`(?=``)|(?<=``)`|(?<=`)`(?=`)|#(?=##)|(?<=##)#|(?<=#)#(?=#)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A request ready to be sent, whose reply has a known shape.
+
+    Attributes:
+        id: Name, version and content hash of the instructions: `extract-1:3fa2b1c05d6e`. It belongs into provenance and cache keys.
+        messages: Instructions first, then the data.
+        schema: JSON schema of the reply, for structured output; the same for every prompt of this id.
+        schema_name: What the schema is called.
+    """
+
+    id: str
+    messages: tuple[ChatMessage, ...]
+    schema: Mapping[str, Any]
+    schema_name: str
+
+
+def extraction(turns: Sequence[Turn]) -> Prompt:
+    """Return the prompt that asks for the facts in messages. All of them must be of one scope; `facts.read_facts` reads the reply."""
+    lines = [_line(_turn(number, turn)) for number, turn in enumerate(turns, 1)]
+    return _prompt(EXTRACT, lines, facts.SCHEMA, facts.SCHEMA_NAME)
+
+
+def deciding(new: Sequence[Fact], memories: Sequence[Memory]) -> Prompt:
+    """Return the prompt that asks what to do about new facts. `decisions.read_decisions` reads the reply.
+
+    The memories are shown by number, never by id.
+    """
+    lines = [_line(_memory(number, memory)) for number, memory in enumerate(memories, 1)]
+    lines += [_line({"fact": number, "text": fact.text}) for number, fact in enumerate(new, 1)]
+    return _prompt(DECIDE, lines, decisions.SCHEMA, decisions.SCHEMA_NAME)
+
+
+def repair_request(prompt: Prompt, reply: str, error: ReplyError) -> Prompt:
+    """Return the prompt that shows a model its reply and what was wrong with it. It is meant to be used once.
+
+    The instructions and the data stay in front, so that what a provider cached serves again.
+    """
+    asked = instructions(REPAIR).replace("{problem}", str(error))
+    turns = (ChatMessage("assistant", reply[:ECHO_LIMIT] or "(empty)"), ChatMessage("user", asked))
+    return Prompt(prompt_id(prompt.id.partition(":")[0], REPAIR), prompt.messages + turns, prompt.schema, prompt.schema_name)
+
+
+@cache
+def instructions(name: str) -> str:
+    """Return the text of a prompt file."""
+    return (resources.files(__package__) / "prompts" / f"{name}.md").read_text(encoding="utf-8").strip()
+
+
+@cache
+def prompt_id(*names: str) -> str:
+    """Return the id of a prompt made of these files: whoever edits one gets another id, version or not."""
+    content = "\n".join(instructions(name) for name in names)
+    return f"{'+'.join(names)}:{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+
+
+def _prompt(name: str, lines: Sequence[str], schema: Mapping[str, Any], schema_name: str) -> Prompt:
+    messages = (ChatMessage("system", instructions(name)), ChatMessage("user", "\n".join(("INPUT", *lines, "OUTPUT"))))
+    return Prompt(prompt_id(name), messages, schema, schema_name)
+
+
+def _turn(number: int, turn: Turn) -> dict[str, Any]:
+    said = {
+        "message": number,
+        "role": turn.role or "user",
+        "name": turn.name,
+        "time": turn.said_at.isoformat(timespec="seconds") if turn.said_at else None,
+        "text": turn.text,
+        "dates": {span.phrase: span.iso for span in turn.dates},
+    }
+    return {key: value for key, value in said.items() if value}
+
+
+def _memory(number: int, memory: Memory) -> dict[str, Any]:
+    since = memory.valid_from or memory.occurred_at
+    told = {"memory": number, "text": memory.text, "since": since.date().isoformat() if since else None}
+    return {key: value for key, value in told.items() if value}
+
+
+def _line(values: Mapping[str, Any]) -> str:
+    return _HIDDEN.sub(_escaped, json.dumps(values, ensure_ascii=False))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    r"""Return a character as JSON's `\uXXXX`, which a JSON reader turns back.
+
+    Only inside strings can these characters stand: the keys and marks of the lines themselves have none.
+    """
+    units = found[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{int.from_bytes(units[i : i + 2]):04x}" for i in range(0, len(units), 2))
