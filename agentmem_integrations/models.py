@@ -260,7 +260,7 @@ class Hit:
     sources: list[Memory] = field(default_factory=list)
 
 
-Precision = Literal["minute", "hour", "day", "week", "month", "year"]
+Precision = Literal["minute", "hour", "day", "weekend", "week", "month", "year"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,8 +271,8 @@ class DateSpan:
         start: Index of its first character.
         end: Index behind its last character.
         phrase: The words, as they stand in the text.
-        iso: What they mean, as exactly as they say it: `2026-05-12T17:00`, `2026-05-12`, `2026-05-04/2026-05-10` for a week,
-            `2026-05` or `2026`; local to whoever said it.
+        iso: What they mean, as exactly as they say it: `2026-05-12T17:00`, `2026-05-12`, `2026-05-04/2026-05-10` for a week
+            (from Monday) or a weekend, `2026-05` or `2026`; local to whoever said it.
         precision: The unit that `iso` names.
     """
 

@@ -1,0 +1,186 @@
+"""The rules that turn the phrases of `date_words` into dates. One compiled pattern and one function each."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache, partial
+from typing import Final
+
+from ..models import Precision
+from .date_periods import Meaning, day, monday, month, shifted
+from .date_words import CJK_DIGITS, CJK_OFFSETS, CJK_UNITS, CJK_WEEKDAYS, CJK_WEEKS, ENGLISH, Language
+
+_SENTENCE_END: Final = re.compile(r"[.!?;]\s|[\n。！？]")
+_GAP: Final = re.compile(r"(\(\?<!.*?\))| ")  # a look-behind needs a fixed width
+_PLURAL: Final = re.compile(r"\s+(?!(?:was|is|has|as|this|its|his|us|always|perhaps|towards|across)\b)[a-z]+s\b")
+_AMBIGUOUS: Final = frozenset({"may", "march"})  # month or verb: only the capital tells
+_SENTENCE: Final = 300  # characters to each side that may tell the tense
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Where a phrase was found.
+
+    Attributes:
+        text: The whole text.
+        now: When it was said, local to the speaker.
+        language: Whose rule it is; None for Chinese and Japanese.
+    """
+
+    text: str
+    now: datetime
+    language: Language | None
+
+    def direction(self, found: re.Match[str]) -> int:
+        """Return -1 if the words around a phrase speak of the past, 1 of the future, 0 if they do not tell or tell both."""
+        if self.language is None:
+            return 0
+        past, future = _tenses(self.language)
+        before = _SENTENCE_END.split(self.text[max(0, found.start() - _SENTENCE) : found.start()])[-1]
+        after = _SENTENCE_END.split(self.text[found.end() : found.end() + _SENTENCE])[0]
+        sentence = f"{before} … {after}"
+        return bool(future.search(sentence)) - bool(past.search(sentence))
+
+
+Rule = tuple[re.Pattern[str], Callable[[Context, re.Match[str]], Meaning | None]]
+
+
+@cache
+def rules_of(language: Language | None) -> tuple[Rule, ...]:
+    """Return the rules of a language; None stands for Chinese and Japanese."""
+    return tuple(_rules(language) if language else _cjk_rules())
+
+
+def _rules(language: Language) -> Iterator[Rule]:
+    for pattern, (count, unit) in language.offsets.items():
+        yield _compiled(language, pattern), partial(_offset, count=count, unit=unit)
+    for patterns, resolver in (
+        (language.ago, partial(_counted, sign=-1)),
+        (language.ahead, partial(_counted, sign=1)),
+        (language.ahead_if_future, _counted_ahead),
+        (language.last, partial(_nearest, direction=-1)),
+        (language.next, partial(_nearest, direction=1)),
+        (language.this, partial(_nearest, direction=0)),
+        (language.tensed, _tensed),
+    ):
+        for pattern in patterns:
+            yield _compiled(language, pattern), resolver
+    for word in language.years:
+        yield re.compile(rf"\b{word}\s+(?P<year>(?:19|20)\d\d)\b(?![.,:/–-]?\d|\s*[%°€$])", re.IGNORECASE), _year
+
+
+def _compiled(language: Language, pattern: str) -> re.Pattern[str]:
+    numbers = "|".join(sorted(language.numbers, key=len, reverse=True))
+    for name, alternatives in (
+        ("n", rf"\d{{1,4}}|{numbers}"),
+        ("unit", "|".join(language.units)),
+        ("day", "|".join(language.weekdays)),
+        ("month", "|".join(language.months)),
+    ):
+        pattern = pattern.replace(f"{{{name}}}", f"(?P<{name}>{alternatives})")
+    pattern = _GAP.sub(lambda found: found[1] or r"\s+", pattern)
+    return re.compile(rf"\b(?:{pattern})\b(?!['’][a-rt-z])", re.IGNORECASE)
+
+
+@cache
+def _tenses(language: Language) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    past, future = (re.sub(r"\s*\n\s*", "", words) for words in (language.past, language.future))
+    return re.compile(rf"\b(?:{past})\b", re.IGNORECASE), re.compile(rf"\b(?:{future})\b", re.IGNORECASE)
+
+
+def _offset(context: Context, _found: re.Match[str], *, count: int, unit: Precision) -> Meaning:
+    return shifted(context.now, count, unit)
+
+
+def _counted(context: Context, found: re.Match[str], *, sign: int) -> Meaning | None:
+    if context.language is None:
+        return None
+    word = " ".join(found["n"].lower().split())
+    count = int(word) if word.isdecimal() else context.language.numbers[word]
+    return shifted(context.now, sign * count, _named(context.language.units, found["unit"]))
+
+
+def _counted_ahead(context: Context, found: re.Match[str]) -> Meaning | None:
+    direction = context.direction(found)
+    certain = context.language is not ENGLISH and direction == 0  # elsewhere the present tense serves for the future
+    return _counted(context, found, sign=1) if direction == 1 or certain else None
+
+
+def _tensed(context: Context, found: re.Match[str]) -> Meaning | None:
+    direction = context.direction(found)
+    if not direction or re.match(r",?\s+(?:the\s+)?\d", context.text[found.end() :]):  # `in May 2020`, `on Monday 4 May`
+        return None
+    return _nearest(context, found, direction=direction, current=True)
+
+
+def _nearest(context: Context, found: re.Match[str], *, direction: int, current: bool = False) -> Meaning | None:
+    """Return the weekday or month that a phrase names and that lies next in a direction; 0 is this week's, this year's."""
+    if context.language is None:
+        return None
+    if word := found.groupdict().get("day"):
+        return _weekday(context, found, _place(context.language.weekdays, word), direction)
+    word = found["month"]
+    if word.lower() in _AMBIGUOUS and word.islower():
+        return None
+    number, now = _place(context.language.months, word) + 1, context.now
+    if (year := re.search(r"\b(last|next)\s+year$", found[0], re.IGNORECASE)) is not None:
+        return month(now.year + (1 if year[1].lower() == "next" else -1), number)
+    if number == now.month:
+        return month(now.year + (0 if current else direction), number)
+    return month(now.year + (direction if (number - now.month) * direction < 0 else 0), number)
+
+
+def _weekday(context: Context, found: re.Match[str], weekday: int, direction: int) -> Meaning:
+    today = context.now.date()
+    if (week := re.search(r"\b(last|next)\s+week$", found[0], re.IGNORECASE)) is not None:
+        return day(monday(today) + timedelta(days=weekday + (7 if week[1].lower() == "next" else -7)))
+    away = (weekday - today.weekday()) % 7
+    return day(today + timedelta(days=(away or 7) if direction > 0 else away - 7 if direction < 0 else away))
+
+
+def _year(context: Context, found: re.Match[str]) -> Meaning | None:
+    return None if _PLURAL.match(context.text, found.end()) else (found["year"], "year")  # `in 2000 steps`
+
+
+def _cjk_rules() -> Iterator[Rule]:
+    units, digits = "|".join(f"(?:{unit})" for unit in CJK_UNITS), "".join(CJK_DIGITS)
+    weeks = "|".join(f"{word}(?:个)?(?:周|星期)" if len(word) == 1 else f"{word}の?" for word in CJK_WEEKS)
+    # Not 前半 and 后期 (first half, late phase), nor 两天后的 as a part of 十两天
+    counted = rf"(?<![{digits}\d])(?P<n>\d{{1,4}}|[{digits}]{{1,3}})\s?(?P<unit>{units})(?:以|之)?(?P<side>前|后|後)(?![半期])"
+    yield re.compile(counted), _cjk_counted
+    yield re.compile(rf"(?<![以晚早])(?P<week>{weeks})(?P<day>[{''.join(CJK_WEEKDAYS)}])(?:曜日?)?"), _cjk_weekday
+    yield re.compile(r"(?<!\d)(?P<year>(?:19|20)\d\d)\s?年(?![前后後間级度以之])"), _year
+    for pattern, (count, unit) in CJK_OFFSETS.items():
+        yield re.compile(pattern), partial(_offset, count=count, unit=unit)
+
+
+def _cjk_counted(context: Context, found: re.Match[str]) -> Meaning | None:
+    count = _cjk_number(found["n"])
+    sign = -1 if found["side"] == "前" else 1
+    return None if count is None else shifted(context.now, sign * count, _named(CJK_UNITS, found["unit"]))
+
+
+def _cjk_weekday(context: Context, found: re.Match[str]) -> Meaning:
+    word = next(word for word in CJK_WEEKS if found["week"].startswith(word))
+    return day(monday(context.now.date()) + timedelta(days=7 * CJK_WEEKS[word] + CJK_WEEKDAYS[found["day"]]))
+
+
+def _cjk_number(text: str) -> int | None:
+    """Return a number up to 99, in digits or in characters."""
+    if text.isdecimal():
+        return int(text)
+    tens, ten, ones = text.partition("十")
+    if len(tens) > 1 or len(ones) > 1:
+        return None
+    if not ten:
+        return CJK_DIGITS[text]
+    return (CJK_DIGITS[tens] if tens else 1) * 10 + (CJK_DIGITS[ones] if ones else 0)
+
+
+def _named(units: Mapping[str, Precision], word: str) -> Precision:
+    return next(unit for pattern, unit in units.items() if re.fullmatch(pattern, word, re.IGNORECASE))
+
+
+def _place(names: tuple[str, ...], word: str) -> int:
+    return next(place for place, pattern in enumerate(names) if re.fullmatch(pattern, word, re.IGNORECASE))
