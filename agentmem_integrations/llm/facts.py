@@ -1,11 +1,12 @@
 """Facts: the shape a model is asked for, and how its reply is read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from ..errors import ReplyError
 from ..fingerprint import normalise
-from ..models import KINDS, Extraction, Fact
+from ..models import KINDS, Extraction, Fact, Turn
 from .reading import MAX_TEXT, counted, field_of, fraction, moment, names, numbers, rows_of, words
 
 MAX_FACTS: Final = 100
@@ -52,15 +53,18 @@ _SOURCES: Final = ("messages", "message", "sources", "source", "indexes", "indic
 _NOTHING: Final = frozenset("none|null|nothing|n/a|na|no facts|no facts found|nothing to remember|[]|{}|-".split("|"))
 
 
-def read_facts(reply: str, turns: int) -> Extraction:
+def read_facts(reply: str, turns: Sequence[Turn]) -> Extraction:
     """Return the facts in a model's reply.
 
     A fact that cites no message it was shown is left out: it is invented. Only where one message was shown and the fact cites
     none at all, that one is taken for its source.
 
+    Models like to fill in dates that nobody said. Until when a fact holds is taken over only if that date stands in its text and
+    lies behind the time of telling: otherwise what happened yesterday would be gone today.
+
     Args:
         reply: What the model wrote.
-        turns: How many messages it was shown; they were numbered from 1.
+        turns: The messages it was shown, numbered from 1.
 
     Returns:
         Facts in order, each text once, at most `MAX_FACTS`.
@@ -84,7 +88,7 @@ def read_facts(reply: str, turns: int) -> Extraction:
         else:
             facts[key] = fact
     if items and not facts:
-        raise ReplyError(f"no fact could be used: {'; '.join(counted(refused))}. Messages are numbered 1 to {turns}")
+        raise ReplyError(f"no fact could be used: {'; '.join(counted(refused))}. Messages are numbered 1 to {len(turns)}")
     return Extraction(tuple(facts.values()), counted(refused), rows.cut)
 
 
@@ -97,7 +101,7 @@ def _says_nothing(row: Any) -> bool:
     return isinstance(text, str) and text.strip().strip(".!").lower() in _NOTHING
 
 
-def _fact(row: Any, turns: int) -> Fact | str:
+def _fact(row: Any, turns: Sequence[Turn]) -> Fact | str:
     """Return the fact of one row, or why it is none."""
     if isinstance(row, str):
         row = {"text": row}
@@ -109,13 +113,13 @@ def _fact(row: Any, turns: int) -> Fact | str:
     if len(text) > MAX_TEXT:
         return f"a fact had more than {MAX_TEXT} characters"
     cited = field_of(row, *_SOURCES)
-    sources = sorted({n - 1 for n in numbers(cited) if 1 <= n <= turns})
-    if not sources and turns == 1 and (cited is None or cited == []):
+    sources = sorted({n - 1 for n in numbers(cited) if 1 <= n <= len(turns)})
+    if not sources and len(turns) == 1 and (cited is None or cited == []):
         sources = [0]
     if not sources:
         return "a fact cited none of the messages"
     kind = words(field_of(row, "kind", "type", "category")).lower()
-    start, end = moment(field_of(row, "valid_from")), moment(field_of(row, "valid_to"), end=True)
+    start, end = _validity(row, text, turns[sources[-1]].said_at)
     return Fact(
         text,
         tuple(sources),
@@ -124,5 +128,17 @@ def _fact(row: Any, turns: int) -> Fact | str:
         fraction(field_of(row, "confidence")),
         names(field_of(row, "entities", "entity")),
         start,
-        end if end and (start is None or start < end) else None,
+        end,
     )
+
+
+def _validity(row: Mapping[str, Any], text: str, said_at: datetime | None) -> tuple[datetime | None, datetime | None]:
+    """Return from when and until when a fact holds, as far as its text says so."""
+    start, end = (
+        moment(value, end=name == "valid_to") if str(value) in text else None
+        for name in ("valid_from", "valid_to")
+        for value in (field_of(row, name),)
+    )
+    if end is not None and (end <= (start or end.min.replace(tzinfo=end.tzinfo)) or (said_at is not None and end <= said_at)):
+        end = None
+    return start, end

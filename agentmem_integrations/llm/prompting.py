@@ -100,10 +100,17 @@ def _turn(number: int, turn: Turn) -> dict[str, Any]:
         "role": turn.role or "user",
         "name": turn.name,
         "time": turn.said_at.isoformat(timespec="seconds") if turn.said_at else None,
-        "text": turn.text,
-        "dates": {span.phrase: span.iso for span in turn.dates},
+        "text": _dated(turn),
     }
     return {key: value for key, value in said.items() if value}
+
+
+def _dated(turn: Turn) -> str:
+    """Return what was said with the meaning of each relative date behind it: small models copy it, and resolve nothing themselves."""
+    text = turn.text
+    for span in sorted(turn.dates, key=lambda span: -span.end):
+        text = f"{text[: span.end]} ({span.iso}){text[span.end :]}" if span.iso not in span.phrase else text
+    return text
 
 
 def _memory(number: int, memory: Memory) -> dict[str, Any]:
