@@ -59,8 +59,9 @@ def read_facts(reply: str, turns: Sequence[Turn]) -> Extraction:
     A fact that cites no message it was shown is left out: it is invented. Only where one message was shown and the fact cites
     none at all, that one is taken for its source.
 
-    Models like to fill in dates that nobody said. Until when a fact holds is taken over only if that date stands in its text and
-    lies behind the time of telling: otherwise what happened yesterday would be gone today.
+    Models like to fill in dates that nobody said. From when and until when a fact holds is taken over only if that date stands in
+    its text, and only so that it holds at the time of telling: otherwise no search would find what is planned for tomorrow, or
+    what happened yesterday.
 
     Args:
         reply: What the model wrote.
@@ -133,12 +134,15 @@ def _fact(row: Any, turns: Sequence[Turn]) -> Fact | str:
 
 
 def _validity(row: Mapping[str, Any], text: str, said_at: datetime | None) -> tuple[datetime | None, datetime | None]:
-    """Return from when and until when a fact holds, as far as its text says so."""
-    start, end = (
-        moment(value, end=name == "valid_to") if str(value) in text else None
-        for name in ("valid_from", "valid_to")
-        for value in (field_of(row, name),)
-    )
-    if end is not None and (end <= (start or end.min.replace(tzinfo=end.tzinfo)) or (said_at is not None and end <= said_at)):
+    """Return from when and until when a fact holds, as far as its text says so and it holds at the time of telling."""
+    start, end = _stated(row, "valid_from", text), _stated(row, "valid_to", text)
+    if start is not None and said_at is not None and start > said_at:
+        start = None
+    if end is not None and ((said_at is not None and end <= said_at) or (start is not None and end <= start)):
         end = None
     return start, end
+
+
+def _stated(row: Mapping[str, Any], name: str, text: str) -> datetime | None:
+    value = field_of(row, name)
+    return moment(value, end=name == "valid_to") if str(value) in text else None

@@ -70,13 +70,17 @@ def documents(text: str) -> list[Document]:
     Raises:
         TooDeepError: nested deeper than `MAX_DEPTH`.
     """
-    text, too_long = text[:MAX_CHARACTERS].strip("﻿ \t\r\n"), len(text) > MAX_CHARACTERS
-    if not too_long and (strict := _strict(text)) is not None:
-        return [strict]
-    text = _spoken(text)
+    text = text.strip("\ufeff \t\r\n")
+    if (strict := _strict(text, 0)) is not None and not text[strict[1] :].strip():
+        return [strict[0]]
+    text, too_long = _spoken(text[:MAX_CHARACTERS]), len(text) > MAX_CHARACTERS
     found: list[Document] = []
     at = 0
     while opening := _OPENING.search(text, at):
+        if (strict := _strict(text, opening.start())) is not None:
+            found.append(strict[0])
+            at = strict[1]
+            continue
         scanner = _Scanner(text, opening.start())
         value = scanner.container(1)
         if value or not scanner.broken:
@@ -87,15 +91,17 @@ def documents(text: str) -> list[Document]:
     return found
 
 
-def _strict(text: str) -> Document | None:
-    """Return the whole text as one JSON document, or None where it is not."""
+def _strict(text: str, at: int) -> tuple[Document, int] | None:
+    """Return the sound JSON object or list that begins at a place, and where it ends; None where there is none."""
+    if not _OPENING.match(text, at):
+        return None
     try:
-        value = json.loads(text, object_pairs_hook=_joined, parse_constant=_nothing, parse_int=_number, parse_float=_number)
+        value, end = _DECODER.raw_decode(text, at)
     except (ValueError, RecursionError):
         return None
     if _depth(value) > MAX_DEPTH:
         raise TooDeepError
-    return Document(value, whole=True) if isinstance(value, dict | list) else None
+    return Document(value, whole=True), end
 
 
 def _spoken(text: str) -> str:
@@ -130,6 +136,9 @@ def _joined(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         before = whole.get(key)
         whole[key] = before + value if isinstance(before, list) and isinstance(value, list) else value
     return whole
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_joined, parse_constant=_nothing, parse_int=_number, parse_float=_number, strict=False)
 
 
 class _Scanner:

@@ -89,9 +89,22 @@ def prompt_id(*names: str) -> str:
     return f"{'+'.join(names)}:{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 
+@cache
+def _prefix(name: str) -> tuple[ChatMessage, ...]:
+    """Return the messages that never change: the instructions, and each example as a request and its answer.
+
+    As turns of a conversation: a small model that gets its examples in one text goes on with them instead of the data.
+    """
+    told, *examples = instructions(name).split("EXAMPLE INPUT\n")
+    messages = [ChatMessage("system", told.strip())]
+    for example in examples:
+        asked, _, answered = example.partition("EXAMPLE OUTPUT\n")
+        messages += [ChatMessage("user", asked.strip()), ChatMessage("assistant", answered.strip())]
+    return tuple(messages)
+
+
 def _prompt(name: str, lines: Sequence[str], schema: Mapping[str, Any], schema_name: str) -> Prompt:
-    messages = (ChatMessage("system", instructions(name)), ChatMessage("user", "\n".join(("INPUT", *lines, "OUTPUT"))))
-    return Prompt(prompt_id(name), messages, schema, schema_name)
+    return Prompt(prompt_id(name), (*_prefix(name), ChatMessage("user", "\n".join(lines))), schema, schema_name)
 
 
 def _turn(number: int, turn: Turn) -> dict[str, Any]:

@@ -109,7 +109,7 @@ class RuleChat(ScriptedChat):
 
 
 def _by_rule(request: ChatRequest) -> Answer:
-    rows = [row for message in request.messages if message.role == "user" for row in _rows(message.content)]
+    rows = next(rows for message in reversed(request.messages) if (rows := _rows(message.content)))  # before it stand examples
     if request.schema_name == "facts":
         return {"facts": extract([row for row in rows if "message" in row])}
     if request.schema_name == "decisions":
@@ -119,4 +119,4 @@ def _by_rule(request: ChatRequest) -> Answer:
 
 def _rows(content: str) -> list[Mapping[str, Any]]:
     """Return the JSON objects that stand on lines of their own in a prompt's data."""
-    return [json.loads(line) for line in content.splitlines() if line.startswith("{")]
+    return [json.loads(line) for line in content.split("\n") if re.match(r'\{"(?:message|fact|memory)":', line)]
