@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from replies import BOTH, GOOD, READABLE, UNREADABLE, A, J, one
 
 from agentmem_integrations.errors import AgentMemError, ModelError, ReplyError
 from agentmem_integrations.llm.facts import DEFAULT_KIND, FACT_KINDS, MAX_FACTS, SCHEMA, read_facts
 from agentmem_integrations.llm.lenient_json import documents
 from agentmem_integrations.models import Fact, Turn
-
-from .replies import BOTH, GOOD, READABLE, UNREADABLE, A, J, one
 
 SAID_AT = datetime(2026, 5, 13, 12, tzinfo=UTC)
 TURNS = [Turn("one", said_at=SAID_AT), Turn("two", said_at=SAID_AT)]
