@@ -15,7 +15,7 @@ _SENTENCE_END: Final = re.compile(r"[.!?;]\s|[\n。！？]")
 _GAP: Final = re.compile(r"(\(\?<!.*?\))| ")  # a look-behind needs a fixed width
 _PLURAL: Final = re.compile(r"\s+(?!(?:was|is|has|as|this|its|his|us|always|perhaps|towards|across)\b)[a-z]+s\b")
 _AMBIGUOUS: Final = frozenset({"may", "march"})  # month or verb: only the capital tells
-_SENTENCE: Final = 300  # characters to each side that may tell the tense
+_SENTENCE: Final = 300  # characters to each side that may tell tense and language
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,13 @@ class Context:
         if self.language is None:
             return 0
         past, future = _tenses(self.language)
-        before = _SENTENCE_END.split(self.text[max(0, found.start() - _SENTENCE) : found.start()])[-1]
-        after = _SENTENCE_END.split(self.text[found.end() : found.end() + _SENTENCE])[0]
-        sentence = f"{before} … {after}"
+        sentence = " … ".join(self.around(found))
         return bool(future.search(sentence)) - bool(past.search(sentence))
+
+    def around(self, found: re.Match[str]) -> tuple[str, str]:
+        """Return what stands before and behind a phrase in its sentence."""
+        before = _SENTENCE_END.split(self.text[max(0, found.start() - _SENTENCE) : found.start()])[-1]
+        return before, _SENTENCE_END.split(self.text[found.end() : found.end() + _SENTENCE])[0]
 
 
 Rule = tuple[re.Pattern[str], Callable[[Context, re.Match[str]], Meaning | None]]

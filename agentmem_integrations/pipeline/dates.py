@@ -6,7 +6,7 @@ and `last May`, and needs 40 ms a sentence unless it is told the language. It pa
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, tzinfo
 from functools import cache
 from typing import Final
@@ -51,10 +51,12 @@ def resolve(text: str, said_at: datetime, tz: tzinfo | None = None) -> list[Date
     now = said_at.astimezone(tz) if tz is not None else said_at
     text = text[:MAX_TEXT]
     found: list[DateSpan] = []
-    for language in _languages(text):
+    scores = _scores(text)
+    languages: list[Language | None] = [language for language in LANGUAGES if scores[language] or language is ENGLISH]
+    for language in [*languages, None] if _CJK.search(text) else languages:
         context = Context(text, now, language)
         for rule in rules_of(language):
-            found += _spans(context, rule)
+            found += _spans(context, rule, scores)
     return list(_apart(found))
 
 
@@ -69,10 +71,10 @@ def with_dates(text: str, said_at: datetime, tz: tzinfo | None = None) -> str:
     return text
 
 
-def _spans(context: Context, rule: Rule) -> Iterator[DateSpan]:
+def _spans(context: Context, rule: Rule, scores: Mapping[Language, int]) -> Iterator[DateSpan]:
     pattern, meaning_of = rule
     for found in pattern.finditer(context.text):
-        if context.language and _hindered(context.text, found):
+        if context.language and (_hindered(context.text, found) or not _is_spoken(context, found, scores)):
             continue
         try:
             meaning = meaning_of(context, found)
@@ -103,18 +105,24 @@ def _apart(spans: Iterable[DateSpan]) -> Iterator[DateSpan]:
             yield span
 
 
-def _languages(text: str) -> list[Language | None]:
-    """Return the languages whose words count here; None stands for Chinese and Japanese.
+def _is_spoken(context: Context, found: re.Match[str], scores: Mapping[Language, int]) -> bool:
+    """Say whether a phrase stands in a sentence of its language.
 
     `hier` is yesterday in French and here in German, `Ayer` a surname in English: a language other than English must be the one
-    that most of the frequent words belong to.
+    that most of the sentence's frequent words belong to, or where it has none, most of the text's.
     """
+    if context.language is None or context.language is ENGLISH:
+        return True
+    before, after = context.around(found)
+    own = _scores(f"{before}{found[0]}{after}")
+    told = own if any(own.values()) else scores
+    return all(told[context.language] > score for language, score in told.items() if language is not context.language)
+
+
+def _scores(text: str) -> dict[Language, int]:
+    """Return how many words are frequent words of each language."""
     heard = [word.lower() for word in _WORD.findall(text)]
-    scores = {language: sum(word in _function_words(language) for word in heard) for language in LANGUAGES}
-    second, best = sorted(scores.values())[-2:]
-    spoken: list[Language | None] = [ENGLISH]
-    spoken += [language for language in LANGUAGES[1:] if scores[language] == best > second]
-    return [*spoken, None] if _CJK.search(text) else spoken
+    return {language: sum(word in _function_words(language) for word in heard) for language in LANGUAGES}
 
 
 @cache

@@ -6,9 +6,9 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
+from core.ordinary_sentences import SENTENCES
 from hypothesis import given
 from hypothesis import strategies as st
-from ordinary_sentences import SENTENCES
 
 from agentmem_integrations.pipeline.dates import MAX_TEXT, resolve, with_dates
 

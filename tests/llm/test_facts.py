@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from replies import BOTH, GOOD, READABLE, UNREADABLE, A, J, one
+from llm.replies import BOTH, GOOD, READABLE, UNREADABLE, A, J, one
 
 from agentmem_integrations.errors import AgentMemError, ModelError, ReplyError
 from agentmem_integrations.llm.facts import DEFAULT_KIND, FACT_KINDS, MAX_FACTS, SCHEMA, read_facts
