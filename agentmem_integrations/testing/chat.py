@@ -109,7 +109,7 @@ class RuleChat(ScriptedChat):
 
 
 def _by_rule(request: ChatRequest) -> Answer:
-    rows = next(rows for message in reversed(request.messages) if (rows := _rows(message.content)))  # before it stand examples
+    rows = next((rows for message in reversed(request.messages) if (rows := _rows(message.content))), [])  # before it stand examples
     if request.schema_name == "facts":
         return {"facts": extract([row for row in rows if "message" in row])}
     if request.schema_name == "decisions":
