@@ -29,11 +29,12 @@ SCHEMA: Final[Mapping[str, Any]] = {
                 "type": "object",
                 "properties": {
                     "fact": {"type": "integer"},
+                    "about": {"type": ["string", "null"]},
                     "memories": {"type": "array", "items": {"type": "integer"}},
                     "action": {"type": "string", "enum": list(EVENTS)},
                     "text": {"type": ["string", "null"]},
                 },
-                "required": ["fact", "memories", "action", "text"],
+                "required": ["fact", "about", "memories", "action", "text"],
                 "additionalProperties": False,
             },
         }
@@ -41,7 +42,8 @@ SCHEMA: Final[Mapping[str, Any]] = {
     "required": ["decisions"],
     "additionalProperties": False,
 }
-"""For structured output; strict. The same for every request, numbers unbounded: providers compile a schema once, and put it in
+"""For structured output; strict. `about` is not read: a small model that says first what both are about picks the memory better.
+The same for every request, numbers unbounded: providers compile a schema once, and put it in
 front of the cached part of the prompt."""
 
 SCHEMA_NAME: Final = "decisions"

@@ -63,6 +63,7 @@ def deciding(new: Sequence[Fact], memories: Sequence[Memory]) -> Prompt:
     """
     lines = [_line(_memory(number, memory)) for number, memory in enumerate(memories, 1)]
     lines += [_line({"fact": number, "text": fact.text}) for number, fact in enumerate(new, 1)]
+    lines.append(f"Decide about {len(new)} fact{'s' if len(new) > 1 else ''}.")  # small models go on where the examples stopped
     return _prompt(DECIDE, lines, decisions.SCHEMA, decisions.SCHEMA_NAME)
 
 

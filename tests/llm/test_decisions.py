@@ -18,8 +18,14 @@ MEMORIES = [
 ADDED = [Decision(0, "ADD", (), "Ana moved to Lisbon"), Decision(1, "ADD", (), "Ana likes tea")]
 
 
-def row(fact: Any = 1, action: Any = "ADD", memories: Any = (), text: Any = None) -> dict[str, Any]:
-    return {"fact": fact, "memories": list(memories) if isinstance(memories, tuple) else memories, "action": action, "text": text}
+def row(fact: Any = 1, action: Any = "ADD", memories: Any = (), text: Any = None, about: Any = None) -> dict[str, Any]:
+    return {
+        "fact": fact,
+        "about": None,
+        "memories": list(memories) if isinstance(memories, tuple) else memories,
+        "action": action,
+        "text": text,
+    }
 
 
 def reply(*rows: Any) -> str:
