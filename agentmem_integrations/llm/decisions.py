@@ -29,12 +29,12 @@ SCHEMA: Final[Mapping[str, Any]] = {
                 "type": "object",
                 "properties": {
                     "fact": {"type": "integer"},
-                    "about": {"type": ["string", "null"]},
+                    "old": {"type": ["string", "null"]},
                     "memories": {"type": "array", "items": {"type": "integer"}},
                     "action": {"type": "string", "enum": list(EVENTS)},
                     "text": {"type": ["string", "null"]},
                 },
-                "required": ["fact", "about", "memories", "action", "text"],
+                "required": ["fact", "old", "memories", "action", "text"],
                 "additionalProperties": False,
             },
         }
@@ -42,8 +42,8 @@ SCHEMA: Final[Mapping[str, Any]] = {
     "required": ["decisions"],
     "additionalProperties": False,
 }
-"""For structured output; strict. `about` is not read: a small model that says first what both are about picks the memory better.
-The same for every request, numbers unbounded: providers compile a schema once, and put it in
+"""For structured output; strict. The memory's words come before its number: a small model copies words rightly where it takes a
+number from the examples. The same for every request, numbers unbounded: providers compile a schema once, and put it in
 front of the cached part of the prompt."""
 
 SCHEMA_NAME: Final = "decisions"
@@ -126,7 +126,7 @@ def _decision(row: Mapping[str, Any] | None, number: int, fact: Fact, memories: 
         return "an action was unknown"
     if event == "ADD":
         return Decision(number, "ADD", text=fact.text)
-    targets = _targets(row, len(memories))
+    targets = _targets(row, memories)
     if not targets:
         return f"{event} named no memory, or one that was not shown"
     known = {normalise(memories[target].text): target for target in targets}
@@ -141,10 +141,17 @@ def _decision(row: Mapping[str, Any] | None, number: int, fact: Fact, memories: 
     return Decision(number, event, targets, None if event == "DELETE" else text or fact.text)
 
 
-def _targets(row: Mapping[str, Any], memories: int) -> tuple[int, ...]:
-    """Return the memories a row names, from 0; none if one of them was not shown."""
+def _targets(row: Mapping[str, Any], memories: Sequence[Memory]) -> tuple[int, ...]:
+    """Return the memories a row names, from 0; none if one of them was not shown, or if its words and numbers disagree.
+
+    Where it names one, by words of a memory that was shown and by another's number, the words count.
+    """
     named = tuple(dict.fromkeys(n - 1 for n in numbers(field_of(row, *_TARGETS))))
-    return named if all(0 <= n < memories for n in named) else ()
+    old = normalise(words(field_of(row, "old")))
+    quoted = [place for place, memory in enumerate(memories) if old and normalise(memory.text) == old]
+    if quoted and not set(quoted) & set(named):
+        named = (quoted[0],) if len(named) <= 1 else ()
+    return named if all(0 <= n < len(memories) for n in named) else ()
 
 
 def _new_text(row: Mapping[str, Any], known: Mapping[str, int]) -> str:

@@ -83,9 +83,7 @@ def decide(facts: Sequence[Row], memories: Sequence[Row]) -> list[dict[str, Any]
         if memory is not None and action != "NONE":
             taken.add(memory)
         text = fact["text"] if action in ("UPDATE", "SUPERSEDE") else None
-        decisions.append(
-            {"fact": fact["fact"], "about": None, "memories": [] if memory is None else [memory], "action": action, "text": text}
-        )
+        decisions.append({"fact": fact["fact"], "memories": [] if memory is None else [memory], "action": action, "text": text})
     return decisions
 
 

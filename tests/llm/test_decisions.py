@@ -18,7 +18,7 @@ MEMORIES = [
 ADDED = [Decision(0, "ADD", (), "Ana moved to Lisbon"), Decision(1, "ADD", (), "Ana likes tea")]
 
 
-def row(fact: Any = 1, action: Any = "ADD", memories: Any = (), text: Any = None, about: Any = None) -> dict[str, Any]:
+def row(fact: Any = 1, action: Any = "ADD", memories: Any = (), text: Any = None, old: Any = None) -> dict[str, Any]:
     return {
         "fact": fact,
         "about": None,
@@ -71,6 +71,14 @@ ROWS: dict[str, tuple[dict[str, Any], Decision]] = {
     "the same memory twice": (row(action="DELETE", memories=(1, 1)), Decision(0, "DELETE", (0,))),
     "the fact's number as text": (row(fact="1", action="DELETE", memories=(1,)), Decision(0, "DELETE", (0,))),
     "no number, but in its place": (row(fact=None, action="DELETE", memories=(1,)), Decision(0, "DELETE", (0,))),
+    "the memory's words": (row(action="DELETE", memories=(3,), old="Ana has a dog"), Decision(0, "DELETE", (2,))),
+    "the words of one and the number of another": (row(action="DELETE", memories=(1,), old="Ana has a  dog"), Decision(0, "DELETE", (2,))),
+    "words without a number": (row(action="DELETE", old="Ana has a dog"), Decision(0, "DELETE", (2,))),
+    "words that were not shown": (row(action="DELETE", memories=(3,), old="Ana has two dogs"), Decision(0, "DELETE", (2,))),
+    "the words of one of several": (
+        row(action="MERGE", memories=(1, 3), old="Ana has a dog"),
+        Decision(0, "SUPERSEDE", (0, 2), FACTS[0].text),
+    ),
     # From here on refused: the fact is added
     "a memory that was not shown": (row(action="DELETE", memories=(6,)), ADDED[0]),
     "memory nought": (row(action="UPDATE", memories=(0,), text=LISBON), ADDED[0]),
@@ -82,6 +90,7 @@ ROWS: dict[str, tuple[dict[str, Any], Decision]] = {
     "none like a memory that was not shown": (row(action="NONE", memories=(9,)), ADDED[0]),
     "an unknown action": (row(action="EXPLODE", memories=(1,)), ADDED[0]),
     "an action that is none": (row(action=["DELETE"], memories=(1,)), ADDED[0]),
+    "the words of one and the numbers of others": (row(action="MERGE", memories=(1, 2), old="Ana has a dog"), ADDED[0]),
     "delete everything": (row(action="DELETE", memories=(1, 2, 3, 4, 5)), ADDED[0]),
     "supersede everything": (row(action="SUPERSEDE", memories=(1, 2, 3, 4, 5), text="all gone"), ADDED[0]),
 }
