@@ -4,6 +4,7 @@ What a reply can do is bounded, whatever the messages talked the model into: it 
 most once, few at a time, and it never loses the new fact. What it ends stays in history.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -52,6 +53,8 @@ _ACTION: Final = ("action", "event", "operation", "decision")
 _TARGETS: Final = ("memories", "memory", "ids", "id", "memory_ids", "memory_id", "targets", "target")
 _FACT: Final = ("fact", "fact_id", "fact_index", "fact_number", "index")
 _MOST: Final = {"UPDATE": 1, "SUPERSEDE": MAX_SUPERSEDED, "DELETE": MAX_DELETED}
+_NAME: Final = re.compile(r"(?<=\s)[^\W\d_a-z]\w+|\d+")  # a capital within a text, or a number
+_WORD: Final = re.compile(r"[^\W\d_]{4,}|\d+")  # shorter ones are grammar
 _SYNONYMS: Final[Mapping[str, EventKind]] = {
     **{event: event for event in EVENTS},
     **dict.fromkeys(("INSERT", "CREATE", "NEW", "STORE"), "ADD"),
@@ -130,15 +133,34 @@ def _decision(row: Mapping[str, Any] | None, number: int, fact: Fact, memories: 
     if not targets:
         return f"{event} named no memory, or one that was not shown"
     known = {normalise(memories[target].text): target for target in targets}
-    text = _new_text(row, known)
-    event = _meant(event, targets, text)
     if event == "NONE" or normalise(fact.text) in known:
         return Decision(number, "NONE", (known.get(normalise(fact.text), targets[0]),))
+    text = words(field_of(row, "text", "new_text", "content"))
+    if event in ("UPDATE", "SUPERSEDE") and normalise(text) in known:
+        return f"{event} would have left the memory as it was"
+    text = text if len(text) <= MAX_TEXT and normalise(text) not in known else ""
+    event = _meant(event, [memories[target].text for target in targets], fact, text)
     if len(targets) > _MOST[event]:
         return f"{event} named too many memories"
     if not taken.isdisjoint(targets):
         return f"{event} named a memory that another fact had changed"
     return Decision(number, event, targets, None if event == "DELETE" else text or fact.text)
+
+
+def _meant(event: EventKind, old: Sequence[str], fact: Fact, text: str) -> EventKind:
+    """Return SUPERSEDE for what calls itself otherwise: small models mix these up, and what is superseded stays in history.
+
+    A deletion is none where there is something to put in its place: words of the model's own, or a name or number in the fact
+    that the memory does not have. An update is none where it drops a word of the memory.
+    """
+    known = " ".join(old).casefold()
+    if event == "DELETE":
+        named = {name.casefold() for name in (*fact.entities, *_NAME.findall(fact.text))}
+        return "SUPERSEDE" if text or any(name not in known for name in named) else "DELETE"
+    if event == "UPDATE":
+        kept = set(_WORD.findall((text or fact.text).casefold()))
+        return "UPDATE" if len(old) == 1 and kept.issuperset(_WORD.findall(known)) else "SUPERSEDE"
+    return event
 
 
 def _targets(row: Mapping[str, Any], memories: Sequence[Memory]) -> tuple[int, ...]:
@@ -152,15 +174,3 @@ def _targets(row: Mapping[str, Any], memories: Sequence[Memory]) -> tuple[int, .
     if quoted and not set(quoted) & set(named):
         named = (quoted[0],) if len(named) <= 1 else ()
     return named if all(0 <= n < len(memories) for n in named) else ()
-
-
-def _new_text(row: Mapping[str, Any], known: Mapping[str, int]) -> str:
-    """Return the words a row would store; empty if it has none, or the old ones again, which would leave the fact nowhere."""
-    text = words(field_of(row, "text", "new_text", "content"))
-    return text if len(text) <= MAX_TEXT and normalise(text) not in known else ""
-
-
-def _meant(event: EventKind, targets: tuple[int, ...], text: str) -> EventKind:
-    if event == "DELETE" and text:
-        return "SUPERSEDE"  # there is something to put in its place
-    return "SUPERSEDE" if event == "UPDATE" and len(targets) > 1 else event

@@ -111,7 +111,7 @@ def _spoken(text: str) -> str:
 
 
 def _number(text: str) -> int | float | None:
-    if len(text) < 18 and text.lstrip("+-").isdecimal():
+    if len(text) < 20 and text.lstrip("+-").isdecimal():
         return int(text)
     number = float(text)
     return number if math.isfinite(number) else None
