@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -482,14 +482,14 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ChatMessage:
-    """One message of a request to a language model.
+    """One message to a language model.
 
     Attributes:
         role: `system`, `user` or `assistant`.
         content: The words.
     """
 
-    role: str
+    role: Literal["system", "user", "assistant"]
     content: str
 
 
@@ -498,49 +498,53 @@ class ChatRequest:
     """What a language model is asked.
 
     Attributes:
-        messages: The conversation so far.
-        schema: JSON schema that the reply must follow; None for free text.
-        schema_name: What the schema is called.
-        max_tokens: Longest reply; None leaves it to the model.
-        temperature: 0 for the likeliest words.
+        messages: At least one.
+        schema: JSON schema of the answer; None for plain text. A model that cannot be held to it is asked as well as can be:
+            whoever reads the answer must check it.
+        schema_name: What the schema is called: letters, digits, `_` and `-`.
+        max_tokens: The longest answer; None for the model's own limit.
+        temperature: 0 to 2; None for the model's own. A model that has no such setting is asked without.
     """
 
-    messages: Sequence[ChatMessage]
+    messages: tuple[ChatMessage, ...]
     schema: Mapping[str, Any] | None = None
-    schema_name: str = "reply"
+    schema_name: str = "answer"
     max_tokens: int | None = None
-    temperature: float = 0.0
+    temperature: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ChatReply:
-    """What a language model answered.
+    """What a language model answered. Token counts are 0 where it does not say.
 
     Attributes:
-        text: The words.
-        prompt_tokens: Tokens read; 0 where the model does not say.
-        completion_tokens: Tokens written.
-        cached_tokens: Of those read, how many the provider had in its cache.
-        finish: Why it ended: `stop`, `length`, ...
+        text: The answer; of a refusal, its words or none.
+        prompt_tokens: Tokens read, those from the provider's cache included.
+        completion_tokens: Tokens written, those of hidden reasoning included.
+        cached_tokens: Tokens of the prompt that came from the provider's cache.
+        finish: `stop`: complete; `length`: cut off at a limit; `refused`: by the model or a content filter.
     """
 
     text: str
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
-    finish: str = "stop"
+    finish: Literal["stop", "length", "refused"] = "stop"
 
 
 class ChatModel(Protocol):
-    """A language model that answers messages."""
+    """A language model. May be asked from any event loop, and many times at once."""
 
     @property
     def name(self) -> str:
-        """What it is called, in provenance and cache keys."""
+        """Which model; another name means that the same question may get another answer."""
 
     async def reply(self, request: ChatRequest) -> ChatReply:
-        """Return the model's answer.
+        """Answer.
 
         Raises:
-            ModelError: there is none.
+            ModelError: there is no answer, after as many attempts as the model's settings allow.
         """
+
+    async def close(self) -> None:
+        """Let go of connections."""

@@ -79,6 +79,9 @@ class ScriptedChat:
         read = sum(len(message.content) for message in request.messages)
         return ChatReply(text, prompt_tokens=read // 4, completion_tokens=len(text) // 4)
 
+    async def close(self) -> None:
+        """There is nothing to let go of."""
+
     def _answer(self, request: ChatRequest, number: int) -> Answer:
         if callable(self._script):
             return self._script(request)
