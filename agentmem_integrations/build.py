@@ -2,12 +2,16 @@
 
 import os
 import re
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
-from .config import MEMORY_URL, PATH_LIMIT, Durability, Mode, Settings, Twins
+from .config import EMBEDDING_CACHE_BYTES, MEMORY_URL, PATH_LIMIT, Durability, Mode, Queue, Settings, Twins
+from .embedding.cache import CachedEmbedder, VectorCache
+from .embedding.model import Model
 from .errors import ClosedError, InvalidInputError, shown
+from .models import Scope
 from .pipeline.add import AddHallway
 from .pipeline.checks import read_choice, read_name
 from .pipeline.search import SearchHallway
@@ -24,8 +28,11 @@ class Engine:
     store: Store
     commits: Commits
     path: str
+    vectors: VectorCache = field(default_factory=lambda: VectorCache(EMBEDDING_CACHE_BYTES))
+    queue: Queue | None = None  # how requests to an embedder become batches
     closed: bool = False
     rooms: list["Room"] = field(default_factory=list)
+    embedders: dict[Any, tuple[Any, CachedEmbedder]] = field(default_factory=dict)  # by spec or identity of the object, with that
     _executor: ThreadPoolExecutor | None = None
     _pid: int = 0
 
@@ -53,6 +60,8 @@ class Engine:
         for room in self.rooms:
             room.writing.close()
         self.commits.stage.close()
+        for _, embedder in self.embedders.values():
+            embedder.queue.close()
         if self._executor is not None and self._pid == os.getpid():
             self._executor.shutdown()
         self.store.close()
@@ -79,6 +88,24 @@ class Room:
                 room.writing.adopt(embedder)
                 room.searching.embedder = embedder
 
+    def warm(self, scope: Scope, queries: Sequence[str]) -> int:
+        """Read into RAM what the owner's questions will need; return how many vectors are there to be searched."""
+        embedder = self.searching.embedder
+        if isinstance(embedder, CachedEmbedder):
+            embedder.remember(self.engine.store.kept_for(self.namespace, scope, self.engine.vectors.budget))
+        for query in queries:
+            if embedder is not None:
+                embedder.embed_query(query, scope)
+        return self.engine.store.warm(self.namespace, scope)
+
+    def embedding_usage(self) -> dict[str, Any]:
+        """Return the counters of the embedder's queue and of the caches, for `stats`; empty where there are none."""
+        embedder = self.searching.embedder
+        if not isinstance(embedder, CachedEmbedder):
+            return {}
+        file = {**embedder.file_usage(), **self.engine.store.kept_usage()}
+        return {"embedding_cache": {"ram": self.engine.vectors.usage(), "file": file}, "embedding_queue": embedder.queue.usage()}
+
 
 def open_engine(settings: Settings) -> Engine:
     """Open the store that the settings name.
@@ -101,8 +128,8 @@ def open_engine(settings: Settings) -> Engine:
 
     from .storage.sqlite.store import SqliteStore
 
-    store = SqliteStore(path, settings.durability, settings.matrix_budget)
-    return Engine(store, Commits(store), path)
+    store = SqliteStore(path, settings.durability, settings.matrix_budget, settings.embedding_cache_bytes)
+    return Engine(store, Commits(store), path, VectorCache(settings.embedding_cache_bytes), settings.queue)
 
 
 def open_room(engine: Engine, settings: Settings) -> Room:
@@ -119,7 +146,7 @@ def open_room(engine: Engine, settings: Settings) -> Room:
     namespace = read_name(settings.namespace, "namespace")
     if namespace is None:
         raise InvalidInputError("namespace=None: pass the collection's name")
-    embedder = open_embedder(settings.embedder)
+    embedder = open_embedder(engine, settings.embedder)
     policy = engine.store.open_collection(namespace, settings.twins, embedder.identity if embedder else None)
     writing = Writing(engine.commits, embedder, namespace)
     room = Room(
@@ -130,8 +157,12 @@ def open_room(engine: Engine, settings: Settings) -> Room:
     return room
 
 
-def open_embedder(spec: Any) -> Embedder | None:
-    """Return the embedder that a setting means.
+def open_embedder(engine: Engine, spec: Any) -> Embedder | None:
+    """Return the embedder that a setting means; collections of one store share the queue before a model.
+
+    Args:
+        engine: The open store.
+        spec: As for `AgentMemory`.
 
     Raises:
         InvalidInputError: it means none.
@@ -142,11 +173,29 @@ def open_embedder(spec: Any) -> Embedder | None:
         from .embedding.lazy import BundledEmbedder
 
         return BundledEmbedder()
+    if getattr(spec, "immediate", False):
+        from .embedding.direct import DirectEmbedder
+
+        return DirectEmbedder(_model(spec))
+    key = spec if isinstance(spec, str) else id(spec)
+    if key not in engine.embedders:
+        from .embedding.queue import QueuedEmbedder
+
+        queued = QueuedEmbedder(_model(spec), *(engine.queue or ()))
+        made = CachedEmbedder(queued, engine.vectors, engine.store.kept, engine.commits.keep)
+        engine.embedders.setdefault(key, (spec, made))  # two threads may open a collection each: the first one's is shared
+    return engine.embedders[key][1]
+
+
+def _model(spec: Any) -> Model:
     if isinstance(spec, str):
         raise InvalidInputError(f"embedder={shown(spec)} is unknown: use 'static', or an object with embed_documents and embed_query")
-    from .embedding.checked import CheckedEmbedder
+    if all(hasattr(spec, name) for name in ("identity", "lanes", "batch")):
+        model: Model = spec
+        return model
+    from .embedding.anyobject import ObjectModel
 
-    return CheckedEmbedder(spec)
+    return ObjectModel(spec)
 
 
 def _one_of(what: str, value: Any, choices: Any) -> None:

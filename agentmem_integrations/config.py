@@ -45,6 +45,13 @@ MATRIX_BUDGET: Final = 512 * 1024 * 1024
 """Bytes of vectors that searches may keep in RAM, for all scopes together."""
 
 
+EMBEDDING_CACHE_BYTES: Final = 64 * 1024 * 1024
+"""Bytes of vectors of texts embedded before that are kept in RAM, and as many in the file: 43,000 of 384 dimensions."""
+
+Queue = tuple[int, float]
+"""Texts in a batch at most, and milliseconds it may wait to become full."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What `AgentMemory(...)` was asked for.
@@ -59,6 +66,8 @@ class Settings:
         twins: `"merge"`: the same utterance told twice is one memory; `"keep"`: a document collection; None: as it was made.
         text_limit: Characters allowed in one memory.
         matrix_budget: Bytes of vectors kept in RAM for searching.
+        queue: How single requests to the embedder become batches; None: as large as the model likes, waiting for no clock.
+        embedding_cache_bytes: Bytes of vectors of texts embedded before: so many in RAM and as many in the file; 0 for no cache.
     """
 
     path: str = MEMORY_URL
@@ -69,6 +78,8 @@ class Settings:
     twins: Twins | None = None
     text_limit: int = TEXT_LIMIT
     matrix_budget: int = MATRIX_BUDGET
+    queue: Queue | None = None
+    embedding_cache_bytes: int = EMBEDDING_CACHE_BYTES
 
     def for_collection(self, name: str, embedder: Any, twins: Twins | None, mode: Mode | None) -> "Settings":
         """Return the settings of another collection in the same store."""

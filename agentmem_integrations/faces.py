@@ -7,6 +7,7 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Callable, Coroutine, Generator
+from concurrent.futures import Future
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 from .build import Engine
@@ -14,6 +15,7 @@ from .pipeline.stages import Write
 from .pipeline.writing import Writing
 
 P = ParamSpec("P")
+V = TypeVar("V")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
@@ -46,7 +48,34 @@ class Read(Generic[R]):
 
     def __await__(self) -> Generator[Any, None, R]:
         """Do it on the executor."""
-        return asyncio.get_running_loop().run_in_executor(self._engine.executor, self._work).__await__()
+        return _on_executor(self._engine, self._work).__await__()
+
+
+class Prepared(Generic[V, R]):
+    """A read that needs something first which takes its time; awaited, it holds no thread meanwhile.
+
+    Args:
+        engine: Whose executor.
+        begin: Asks for it; quick, but may read the file.
+        work: What to do with it.
+    """
+
+    def __init__(self, engine: Engine, begin: "Callable[[], Future[V]]", work: Callable[[V], R]) -> None:
+        self._engine = engine
+        self._begin = begin
+        self._work = work
+
+    def result(self) -> R:
+        """Wait for it and do the work here."""
+        return self._work(self._begin().result())
+
+    def __await__(self) -> Generator[Any, None, R]:
+        """Await it and do the work on the executor."""
+        return self._prepare_and_work().__await__()
+
+    async def _prepare_and_work(self) -> R:
+        value = await asyncio.wrap_future(await _on_executor(self._engine, self._begin))
+        return await _on_executor(self._engine, lambda: self._work(value))
 
 
 class Change(Generic[R]):
@@ -93,8 +122,16 @@ class Later(Generic[R]):
         return self._look_and_write().__await__()
 
     async def _look_and_write(self) -> R:
-        write = await asyncio.get_running_loop().run_in_executor(self._engine.executor, self._prepare)
+        write = await _on_executor(self._engine, self._prepare)
         return await self._writing.arun(write)
+
+
+def _on_executor(engine: Engine, work: Callable[[], R]) -> "asyncio.Future[R]":
+    try:
+        return asyncio.get_running_loop().run_in_executor(engine.executor, work)
+    except RuntimeError:  # it takes no more work: the memory was closed while this call was under way
+        engine.check_open()
+        raise
 
 
 def face(begin: Callable[P, Call[R]]) -> Callable[P, R]:

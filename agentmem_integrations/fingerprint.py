@@ -1,9 +1,9 @@
-"""When two memories are the same utterance told twice."""
+"""When two memories are the same utterance told twice, and when two texts have the same vector."""
 
 import hashlib
 import unicodedata
 
-from .models import Memory
+from .models import Identity, Memory
 
 
 def normalise(text: str) -> str:
@@ -25,3 +25,15 @@ def fingerprint(memory: Memory) -> bytes:
     told = (memory.agent_id, memory.session_id, memory.role, memory.name, said_at and said_at.timestamp(), normalise(memory.text))
     # repr of a tuple of text, numbers and None is injective, so no separator can be forged
     return hashlib.blake2b(repr(told).encode(), digest_size=16).digest()
+
+
+def embedding_key(identity: Identity, kind: str, text: str) -> bytes:
+    """Return 32 bytes under which the vector of a text is kept: others for another embedder, revision, dimension or kind.
+
+    Args:
+        identity: Whose vector.
+        kind: `passage` or `query`: some models embed the same words differently.
+        text: What was embedded.
+    """
+    told = (identity.name, identity.revision, identity.dim, kind, text)
+    return hashlib.blake2b(repr(told).encode(errors="surrogatepass"), digest_size=32).digest()

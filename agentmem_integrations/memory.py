@@ -7,10 +7,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from .build import Engine, open_engine, open_room
-from .config import MATRIX_BUDGET, TEXT_LIMIT, Durability, Mode, Settings, Twins
+from .config import EMBEDDING_CACHE_BYTES, MATRIX_BUDGET, TEXT_LIMIT, Durability, Mode, Queue, Settings, Twins
 from .faces import Call, Read, face, twin
 from .models import AddResult, UserId
-from .pipeline.checks import read_count, read_flag
+from .pipeline.checks import read_count, read_flag, read_queue
 from .pipeline.normalize import Item
 from .pipeline.outfile import whole_file
 from .verbs import MemoryVerbs, Porting, Reembedding, Results
@@ -41,8 +41,8 @@ class AgentMemory(Collection):
 
     Args:
         path: The file, made if it is missing, or `memory://` for one in RAM.
-        embedder: `"static"` (bundled, no download), an object with `embed_documents` and `embed_query` (which
-            must be safe to call from several threads), or None: then it is searched by words only, and what is added to a
+        embedder: `"static"` (bundled, no download), an object with `embed_documents` and `embed_query` (plain or coroutine
+            functions; called by one thread at a time), or None: then it is searched by words only, and what is added to a
             collection that has an embedder is owed its vector until it is opened with that.
         mode: How `add` works unless it says otherwise: `fast` or `batch`, which ask no model.
         namespace: The collection in the file.
@@ -51,6 +51,9 @@ class AgentMemory(Collection):
             stay apart and no user need be named. None: as the collection was made, `merge` if it is new.
         text_limit: Characters allowed in one memory.
         matrix_budget: Bytes of vectors kept in RAM for searching.
+        queue: Texts in a batch for the embedder, and milliseconds it may wait to become full, such as `(32, 10)`. None: as large
+            as the model likes, and nobody waits for a clock.
+        embedding_cache_bytes: Bytes of vectors of texts embedded before that are kept in RAM, and as many in the file; 0 for none.
 
     Raises:
         InvalidInputError: an argument that makes no sense.
@@ -69,10 +72,13 @@ class AgentMemory(Collection):
         twins: Twins | None = None,
         text_limit: int = TEXT_LIMIT,
         matrix_budget: int = MATRIX_BUDGET,
+        queue: Queue | None = None,
+        embedding_cache_bytes: int = EMBEDDING_CACHE_BYTES,
     ) -> None:
         self._settings = Settings(
             _path(path), embedder, mode, namespace, durability, twins,
             read_count(text_limit, "text_limit", 1, 10_000_000), read_count(matrix_budget, "matrix_budget", 0, 2**50),
+            read_queue(queue), read_count(embedding_cache_bytes, "embedding_cache_bytes", 0, 2**50),
         )  # fmt: skip
         self._engine: Engine = open_engine(self._settings)
         try:

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .config import Twins
-from .errors import AgentMemError
+from .errors import AgentMemError, ClosedError, EmbeddingError
 from .filters import Condition
 from .models import Event, EventKind, Identity, Memory, Report, Scope
 
@@ -42,8 +42,42 @@ class Embedder(Protocol):
     def embed_documents(self, texts: Sequence[str]) -> Matrix:
         """Return one row per text, shape (n, dim)."""
 
-    def embed_query(self, text: str) -> Vector:
-        """Return the vector of a question, shape (dim,)."""
+    def embed_query(self, text: str, scope: Scope | None = None) -> Vector:
+        """Return the vector of a question, shape (dim,); `scope` is who asks."""
+
+
+Answer = Vector | EmbeddingError | ClosedError
+"""The vector of a text, or why there is none."""
+
+Wish = tuple[Sequence[str], Callable[[Sequence[Answer]], None]]
+"""Texts, and what is called with their answers: once, soon or later, on whatever thread."""
+
+
+@runtime_checkable
+class QueueingEmbedder(Embedder, Protocol):
+    """An embedder that is not immediate: what many callers want becomes batches, and nobody need wait in a thread."""
+
+    def embed_each(self, texts: Sequence[str]) -> Sequence[Answer]:
+        """Wait for the answers to many texts at once, a bulk load; one bad text does not cost the others theirs."""
+
+    def check(self) -> None:
+        """Ask the model itself, past whatever was embedded before, and raise the `EmbeddingError` if it does not embed."""
+
+    def begin(self, wishes: Sequence[Wish]) -> None:
+        """Begin to embed what several callers want to store. Waits for room in the queue, not for vectors.
+
+        Raises:
+            StorageError: what was embedded before cannot be looked up; then nothing was begun.
+        """
+
+    def begin_query(self, text: str, scope: Scope, then: Callable[[Answer], None]) -> None:
+        """Begin to embed a question; as `begin`.
+
+        Args:
+            text: The question.
+            scope: Who asks.
+            then: Called with the answer.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +121,7 @@ class Insert:
         owed: The vector of the text could not be made: write a job, in the same transaction, that fills it in later.
         made_by: Which embedder made the vectors. If it is not the collection's, the change is refused with
             `EmbedderMismatchError`; None: it is not said.
+        key: Under which the vector of the text is kept for later (`fingerprint.embedding_key`); None: not at all.
     """
 
     memory: Memory
@@ -94,6 +129,7 @@ class Insert:
     vectors: Mapping[str, Vector] = field(default_factory=dict)
     owed: bool = False
     made_by: Identity | None = None
+    key: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -106,6 +142,7 @@ class Update:
         vectors: New vectors by field, for a new text.
         owed: As in `Insert`.
         made_by: As in `Insert`.
+        key: As in `Insert`.
     """
 
     selection: Selection
@@ -113,6 +150,7 @@ class Update:
     vectors: Mapping[str, Vector] = field(default_factory=dict)
     owed: bool = False
     made_by: Identity | None = None
+    key: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -137,13 +175,14 @@ class Purge:
 
 @dataclass(slots=True)
 class Fill:
-    """Store the vector that a memory was owed, if its text is still the same. `made_by` is as in `Insert`."""
+    """Store the vector that a memory was owed, if its text is still the same. `made_by` and `key` are as in `Insert`."""
 
     job: int
     memory: int
     text: str
     vectors: Mapping[str, Vector]
     made_by: Identity | None = None
+    key: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -158,6 +197,21 @@ class Defer:
     job: int
     due: datetime
     error: str
+
+
+@dataclass(slots=True)
+class Keep:
+    """Keep the vector of a question for when it is asked again; nothing is kept for whom nothing is stored.
+
+    Attributes:
+        scope: Who asked.
+        key: As in `Insert`.
+        vector: What to keep.
+    """
+
+    scope: Scope
+    key: bytes
+    vector: Vector
 
 
 @dataclass(slots=True)
@@ -198,6 +252,7 @@ class Record:
         owed: The vector of the text is still to be made.
         origin: Where the record was read, for errors: `line 7`.
         made_by: As in `Insert`.
+        key: As in `Insert`.
     """
 
     memory: Memory
@@ -209,6 +264,7 @@ class Record:
     owed: bool = False
     origin: str = ""
     made_by: Identity | None = None
+    key: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -304,7 +360,7 @@ class EraseLeftovers:
     after: int = 0
 
 
-Change = Insert | Together | Restore | Update | Delete | Purge | Sweep | Fill | Defer | Reembed | EraseLeftovers
+Change = Insert | Together | Restore | Update | Delete | Purge | Sweep | Fill | Defer | Keep | Reembed | EraseLeftovers
 Outcome = list[Event] | int | AgentMemError
 """Events for Insert, Together, Restore and Update, a count for the others, or why this change was refused."""
 
@@ -449,6 +505,18 @@ class Store(Protocol):
 
     def leftovers(self, namespace: str) -> int:
         """Return the state that `EraseLeftovers` is told if there may be vectors that no longer count; else 0."""
+
+    def kept(self, keys: Sequence[bytes]) -> Mapping[bytes, Vector]:
+        """Return those vectors of texts embedded before that are still kept."""
+
+    def kept_for(self, namespace: str, scope: Scope, most: int) -> Mapping[bytes, Vector]:
+        """Return what is kept of an owner's texts and questions, the newest first, up to so many bytes of vectors."""
+
+    def kept_usage(self) -> Mapping[str, int]:
+        """Return `entries` and `bytes` of the vectors that are kept."""
+
+    def warm(self, namespace: str, scope: Scope) -> int:
+        """Read an owner's vectors into RAM, as a search would; return how many are there."""
 
     def has_expired(self) -> bool:
         """Say whether `Sweep` has something to do."""

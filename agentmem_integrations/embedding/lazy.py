@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import EmbeddingError
-from ..models import Identity
+from ..models import Identity, Scope
 from ..ports import Matrix, Vector
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class BundledEmbedder:
         """Return one unit vector per text, shape (n, 256)."""
         return (self._loaded or self._load()).embed_documents(texts)
 
-    def embed_query(self, text: str) -> Vector:
+    def embed_query(self, text: str, scope: Scope | None = None) -> Vector:
         """Return the unit vector of a question, shape (256,)."""
         return (self._loaded or self._load()).embed_query(text)
 

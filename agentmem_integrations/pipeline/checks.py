@@ -248,3 +248,15 @@ def _encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def read_queue(value: Any) -> tuple[int, float] | None:
+    """Return texts in a batch and milliseconds it may wait; None stays None."""
+    if value is None:
+        return None
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise InvalidInputError(f"queue={shown(value)}: pass texts in a batch and milliseconds it may wait, such as queue=(32, 10)")
+    batch, wait = value
+    if isinstance(wait, bool) or not isinstance(wait, int | float) or not 0 <= wait <= 60_000:
+        raise InvalidInputError(f"queue={shown(value)}: the wait is 0 to 60,000 milliseconds")
+    return read_count(batch, "queue[0]", 1, 100_000), float(wait)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..errors import EmbedderMismatchError, EmbeddingError
-from ..ports import Embedder, Reembed, Store, Vector, Wanting, WantingPage
+from ..ports import Embedder, QueueingEmbedder, Reembed, Store, Vector, Wanting, WantingPage
 from .stages import Write
 from .writing import Writing, one, spoken, vectors_of
 
@@ -122,7 +122,10 @@ class ReembedHallway:
     def _check_alive(self, error: EmbeddingError, total: int) -> None:
         """Tell a text that cannot be embedded from an embedder that cannot embed: else each text would be tried in vain."""
         try:
-            self.embedder.embed_documents(["a"])
+            if isinstance(self.embedder, QueueingEmbedder):
+                self.embedder.check()
+            else:
+                self.embedder.embed_documents(["a"])
         except EmbeddingError:
             raise EmbeddingError(
                 f"{error}; {self.done:,} of {total:,} memories have their vector of {self.embedder.identity.name}, and the collection goes "

@@ -1,6 +1,7 @@
 """The search hallway: embed -> gather -> fuse -> hits."""
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Final
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from ..config import MAX_K, Using
 from ..errors import EmbedderMismatchError, EmbeddingError
 from ..models import Hit
-from ..ports import Ask, Candidates, Embedder, Selection, Store
+from ..ports import Answer, Ask, Candidates, Embedder, QueueingEmbedder, Selection, Store, Vector
 from .fuse import Scores, score
 
 POOL: Final = 300  # candidates from each list; enough that the scores of the first pages do not depend on the page
@@ -40,6 +41,19 @@ class Question:
     explain: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The vector of a question.
+
+    Attributes:
+        vector: It.
+        embedder: Who made it.
+    """
+
+    vector: Vector
+    embedder: Embedder
+
+
 @dataclass(slots=True)
 class SearchHallway:
     """Finds memories in one collection.
@@ -54,32 +68,65 @@ class SearchHallway:
     embedder: Embedder | None
     settled: Callable[[], AbstractContextManager[None]] = nullcontext
 
-    def search(self, question: Question) -> list[Hit]:
-        """Return the hits, best first; ties in insertion order."""
-        candidates = self._candidates(question)
+    def queues(self, question: Question) -> bool:
+        """Say whether the question's vector comes from a queue: then `begin`, and search when it is there."""
+        embedder = self.embedder  # most are not asked for their methods: that takes a while
+        return question.using != "text" and embedder is not None and not embedder.immediate and isinstance(embedder, QueueingEmbedder)
+
+    def begin(self, question: Question) -> Future[Made]:
+        """Begin to embed a question; return where its vector, or the error, will be."""
+        future: Future[Made] = Future()
+        future.set_running_or_notify_cancel()  # whoever is cancelled meanwhile must not cancel it: the answer still comes
+        embedder, scope = self.embedder, question.selection.scope
+        if not isinstance(embedder, QueueingEmbedder):  # it was changed since `queues` was asked
+            future.set_result(self._made(question, embedder))
+            return future
+
+        def then(answer: Answer) -> None:
+            if isinstance(answer, Exception):
+                future.set_exception(answer)
+            else:
+                future.set_result(Made(answer, embedder))
+
+        assert scope is not None, "a search names its scope"
+        embedder.begin_query(question.text, scope, then)
+        return future
+
+    def search(self, question: Question, made: Made | None = None) -> list[Hit]:
+        """Return the hits, best first; ties in insertion order.
+
+        Args:
+            question: What is wanted.
+            made: The question's vector, if it was made before.
+        """
+        candidates = self._candidates(question, made)
         scores, parts = score(question.using, candidates)
         nearest = -np.nan_to_num(candidates.similarity, nan=-1.0)  # below a score of 0 the cosine still tells near from far
         best = np.lexsort((candidates.keys, nearest, -scores))
         best = best[scores[best] >= question.min_score][question.offset : question.offset + question.k]
         return self._hits(candidates, best, scores, parts if question.explain else _main(parts))
 
-    def _candidates(self, question: Question) -> Candidates:
-        embedder = self.embedder
+    def _candidates(self, question: Question, made: Made | None) -> Candidates:
+        if question.using == "text":
+            return self.store.gather(self._ask(question, None))
+        if made is None:
+            made = self._made(question, self.embedder)
         try:
-            return self.store.gather(self._ask(question, embedder))
+            return self.store.gather(self._ask(question, made))
         except EmbedderMismatchError:
             with self.settled():
                 changed = self.embedder
-            if changed is embedder:
+            if changed is made.embedder:
                 raise  # another process changed it
-            return self.store.gather(self._ask(question, changed))
+            return self.store.gather(self._ask(question, self._made(question, changed)))
 
-    def _ask(self, question: Question, embedder: Embedder | None) -> Ask:
-        vector = made_by = None
-        if question.using != "text":
-            if embedder is None:
-                raise EmbeddingError("this collection has no embedder here: search it with using='text', or open it with one")
-            vector, made_by = embedder.embed_query(question.text), embedder.identity
+    def _made(self, question: Question, embedder: Embedder | None) -> Made:
+        if embedder is None:
+            raise EmbeddingError("this collection has no embedder here: search it with using='text', or open it with one")
+        return Made(embedder.embed_query(question.text, question.selection.scope), embedder)
+
+    def _ask(self, question: Question, made: Made | None) -> Ask:
+        vector, made_by = (None, None) if made is None else (made.vector, made.embedder.identity)
         words = question.text if question.using != "vector" else None
         return Ask(question.selection, vector, words, POOL if question.offset + question.k <= POOL else MAX_K, made_by=made_by)
 

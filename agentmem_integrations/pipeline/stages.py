@@ -30,10 +30,13 @@ class Write(Generic[T]):
         changes: What to do.
         finish: Turns the outcomes into the caller's result.
         wanting: The changes whose text needs a vector, with that text.
+
+    Attributes:
+        begun: Its vectors are being made elsewhere, and whoever brings them passes it on.
     """
 
     __slots__ = (
-        "changes", "embed", "error", "finish", "future", "gate", "heir", "loop", "outcomes", "settled", "state", "wanting",
+        "begun", "changes", "embed", "error", "finish", "future", "gate", "heir", "loop", "outcomes", "settled", "state", "wanting",
     )  # fmt: skip
 
     def __init__(
@@ -42,6 +45,7 @@ class Write(Generic[T]):
         finish: Callable[[list[Outcome]], T],
         wanting: Sequence[tuple[Insert | Update | Record, str]] = (),
     ) -> None:
+        self.begun = False
         self.changes = changes
         self.embed: Callable[[list[Write[Any]]], None] | None = None  # to be called by whoever commits this write
         self.finish = finish

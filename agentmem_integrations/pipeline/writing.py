@@ -1,7 +1,9 @@
 """How writes get from a caller to the store: embedded as one batch, committed as one transaction.
 
 Two stages, so that a slow embedder never delays somebody else's delete: writes whose text needs a vector pass the embedding
-stage first, all others go straight to the commit stage.
+stage first, all others go straight to the commit stage. The embedding stage looks up what was embedded before, hands the rest to
+the embedder's queue and goes on; when its vectors are there, a write goes to the commit stage, none before those that came
+before it. An immediate embedder has no queue: there the stage, or whoever commits, does the embedding itself.
 """
 
 import asyncio
@@ -12,8 +14,25 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from ..errors import AgentMemError, ClosedError, EmbedderMismatchError, EmbeddingError, StorageError
-from ..models import Identity
-from ..ports import TEXT_FIELD, Change, Defer, Embedder, EraseLeftovers, Fill, Outcome, Store, Sweep, Vector
+from ..fingerprint import embedding_key
+from ..models import Identity, Scope
+from ..ports import (
+    TEXT_FIELD,
+    Answer,
+    Change,
+    Defer,
+    Embedder,
+    EraseLeftovers,
+    Fill,
+    Keep,
+    Outcome,
+    QueueingEmbedder,
+    Store,
+    Sweep,
+    Vector,
+    Wish,
+)
+from .inorder import InOrder
 from .retired import Retired
 from .stages import Stage, Write, fail, settle
 
@@ -42,6 +61,10 @@ class Commits:
         """Commit the write and return its result; in this thread if nobody else is writing."""
         self.stage.alone(write)
         return write.result()
+
+    def keep(self, scope: Scope, key: bytes, vector: Vector) -> None:
+        """Keep the vector of a question; nobody waits for it, and it shares the next transaction."""
+        self.stage.put([Write([Keep(scope, key, vector)], lambda outcomes: None)])
 
     def _commit(self, batch: list[Write[Any]]) -> None:
         changes = [change for write in batch for change in write.changes]
@@ -89,7 +112,8 @@ class Writing:
         self.commits = commits
         self.embedder = embedder
         self._namespace = namespace
-        self._stage = Stage("agentmem-embed", self._embed, commits.stage.put, carries=True)
+        self._in_order = InOrder(commits.stage.put)
+        self._stage = Stage("agentmem-embed", self._work, self._pass_on, carries=True)
         self._owing = embedder is not None and commits.store.count_debts(namespace) > 0
         if commits.store.has_expired():
             commits.stage.put([Write([Sweep()], lambda outcomes: None)])
@@ -120,7 +144,7 @@ class Writing:
         """Do the write and return its result; in this thread if nobody else is writing."""
         if self._quick(write):
             write.embed = self._embed
-        elif write.wanting and not (self._stage.alone(write) and not write.settled):
+        elif write.wanting and (not self._stage.alone(write) or write.settled or write.begun):
             return write.result()
         return self.commits.run(write)
 
@@ -175,6 +199,7 @@ class Writing:
     def close(self) -> None:
         """Finish what is queued and end the thread."""
         self._stage.close()
+        self._in_order.drain()
 
     def _barrier(self) -> None:
         for stage in (self._stage, self.commits.stage):
@@ -184,22 +209,66 @@ class Writing:
 
     # The embedding stage
 
+    def _work(self, batch: list[Write[Any]]) -> None:
+        embedder = self.embedder
+        if isinstance(embedder, QueueingEmbedder):
+            self._begin(embedder, batch)
+        else:
+            self._embed(batch)
+            if self._in_order.holds():  # writes that wait for the queue of the embedder before
+                for write in batch:
+                    write.begun = True
+                self._in_order.join(batch)
+                for write in batch:
+                    self._in_order.ready(write)
+
+    def _pass_on(self, batch: list[Write[Any]]) -> None:
+        """Let writes go to the commit stage; those that wait for the queue are passed on by whoever brings their vectors."""
+        self.commits.stage.put([write for write in batch if not write.begun])
+
     def _embed(self, batch: list[Write[Any]]) -> None:
+        """Embed a batch here and now."""
         wanting = [pair for write in batch for pair in write.wanting]
         embedder = self.embedder
-        if not wanting or embedder is None:
-            return
-        vectors = vectors_of(embedder, [text for _, text in wanting])
-        for (change, _), vector in zip(wanting, vectors, strict=True):
-            if isinstance(vector, EmbeddingError):
+        if wanting and embedder is not None:
+            self._give(embedder, wanting, vectors_of(embedder, [text for _, text in wanting]))
+
+    def _begin(self, queue: QueueingEmbedder, batch: list[Write[Any]]) -> None:
+        """Hand a batch to the embedder's queue; each write goes on once its own vectors are there."""
+        wishes = [self._wish(queue, write) for write in batch]
+        for write in batch:
+            write.begun = True
+        self._in_order.join(batch)
+        try:
+            queue.begin(wishes)
+        except BaseException as error:  # nothing was begun
+            fail(batch, error)
+            for write in batch:
+                self._in_order.ready(write)
+            if not isinstance(error, Exception):
+                raise
+
+    def _wish(self, queue: QueueingEmbedder, write: Write[Any]) -> Wish:
+        def made(answers: Sequence[Answer]) -> None:
+            self._give(queue, write.wanting, answers)
+            if closed := [answer for answer in answers if isinstance(answer, ClosedError)]:
+                fail([write], closed[0])
+            self._in_order.ready(write)
+
+        return [text for _, text in write.wanting], made
+
+    def _give(self, embedder: Embedder, wanting: Sequence[tuple[Any, str]], answers: Sequence[Answer]) -> None:
+        for (change, text), answer in zip(wanting, answers, strict=True):
+            if isinstance(answer, Exception):
                 change.owed = True
             else:
-                change.vectors = {**change.vectors, TEXT_FIELD: vector}  # a restored item may have others
-                change.made_by = embedder.identity
-        failed = any(isinstance(v, EmbeddingError) for v in vectors)
-        if self._owing and not failed:  # the embedder works (again): see to what it owes
+                change.vectors = {**change.vectors, TEXT_FIELD: answer}  # a restored item may have others
+                change.made_by, change.key = embedder.identity, _key(embedder, text)
+        # What an embedder made that was changed meanwhile will be owed
+        failed = any(isinstance(answer, Exception) for answer in answers) or embedder is not self.embedder
+        if self._owing and wanting and not failed:  # the embedder works (again): see to what it owes
             threading.Thread(target=self._settle_debts, name="agentmem-debts", daemon=True).start()
-        self._owing = failed
+        self._owing = failed or (self._owing and not wanting)
 
     def _settle_debts(self) -> None:
         try:
@@ -221,12 +290,13 @@ class Writing:
         changes: list[Change] = []
         if not debts or embedder is None:
             return 0
-        for debt, vector in zip(debts, vectors_of(embedder, [spoken(d.text, d.name) for d in debts]), strict=True):
+        texts = [spoken(debt.text, debt.name) for debt in debts]
+        for debt, text, vector in zip(debts, texts, vectors_of(embedder, texts), strict=True):
             if isinstance(vector, EmbeddingError):
                 wait = min(RETRY_AFTER * 2 ** min(debt.attempts, 20), RETRY_AT_MOST)
                 changes.append(Defer(debt.job, datetime.now(UTC) + wait, type(vector).__name__))
             else:
-                changes.append(Fill(debt.job, debt.memory, debt.text, {TEXT_FIELD: vector}, embedder.identity))
+                changes.append(Fill(debt.job, debt.memory, debt.text, {TEXT_FIELD: vector}, embedder.identity, _key(embedder, text)))
         try:
             self.commits.run(Write(changes, _fitting))
         except EmbedderMismatchError:
@@ -237,11 +307,27 @@ class Writing:
 
 
 def vectors_of(embedder: Embedder, texts: Sequence[str]) -> Sequence[Vector | EmbeddingError]:
-    """Return a vector for each text, or why there is none; one bad text does not cost the others theirs."""
+    """Return a vector for each text, or why there is none; one bad text does not cost the others theirs.
+
+    Raises:
+        ClosedError: the memory was closed before all were embedded.
+    """
+    if isinstance(embedder, QueueingEmbedder):
+        found: list[Vector | EmbeddingError] = []
+        for answer in embedder.embed_each(texts):
+            if isinstance(answer, ClosedError):
+                raise answer
+            found.append(answer)
+        return found
     try:
         return list(embedder.embed_documents(texts))
     except EmbeddingError as e:
         return [e] if len(texts) == 1 else [v for text in texts for v in vectors_of(embedder, [text])]
+
+
+def _key(embedder: Embedder, text: str) -> bytes | None:
+    """Return under which key the vector of a text is kept; None where making it anew costs less than looking it up."""
+    return None if embedder.immediate else embedding_key(embedder.identity, "passage", text)
 
 
 def _fitting(outcomes: Sequence[Outcome]) -> None:

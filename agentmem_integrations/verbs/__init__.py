@@ -6,11 +6,12 @@ from .mending import Mending
 from .porting import Porting
 from .reembedding import Reembedding
 from .storing import Results, Storing
+from .warming import Warming
 
 __all__ = ["MemoryVerbs", "Porting", "Reembedding", "Results"]
 
 
-class MemoryVerbs(Storing, Finding, Changing, Mending):
+class MemoryVerbs(Storing, Finding, Changing, Mending, Warming):
     """What can be done with the memories of one collection. Every verb has an async twin with an `a` in front.
 
     Ids: `user_id` owns a memory, and nobody else's call ever sees it; `agent_id` and `session_id` narrow. At least one must be

@@ -22,7 +22,7 @@ from ..pipeline.checks import (
 )
 from ..pipeline.stages import Write
 from ..pipeline.writing import one
-from ..ports import Delete, Purge, Selection, Update
+from ..ports import Delete, Outcome, Purge, Selection, Update
 from .scoped import Filter, Ids, Kinds, Moment, Scoped
 
 Collections = Literal["this", "all"]
@@ -153,7 +153,13 @@ class Changing(Scoped):
         if collections == "all" and user_id is None:
             raise ScopeError("whose memory? purge(collections='all') needs user_id=..., or user_id=SHARED for nobody's")
         selection = self._several(id, user_id, agent_id, session_id, kind, filter, after, before)
-        return self._change(Purge(selection, everywhere=collections == "all"))
+        self._room.engine.check_open()
+
+        def purged(outcomes: list[Outcome]) -> int:
+            self._room.engine.vectors.clear()  # nor may RAM keep what was made of erased words
+            return int(one(outcomes))
+
+        return Change(self._room.writing, Write([Purge(selection, everywhere=collections == "all")], purged))
 
     apurge = twin(purge)
 
@@ -177,6 +183,6 @@ class Changing(Scoped):
             any_validity=True,
         )  # fmt: skip
 
-    def _change(self, change: Delete | Purge) -> Call[int]:
+    def _change(self, change: Delete) -> Call[int]:
         self._room.engine.check_open()
         return Change(self._room.writing, Write[int]([change], one))

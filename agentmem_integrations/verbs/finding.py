@@ -4,7 +4,7 @@ from typing import Any
 
 from ..config import MAX_K, MAX_PAGE, Using
 from ..errors import ConflictError, shown
-from ..faces import Call, Read, face, twin
+from ..faces import Call, Prepared, Read, face, twin
 from ..models import Event, Hit, Memory, UserId
 from ..pipeline.checks import read_choice, read_count, read_flag, read_fraction, read_name, read_text
 from ..pipeline.search import Question
@@ -68,7 +68,10 @@ class Finding(Scoped):
         read_count(offset + k, "offset + k", 1, MAX_K)
         selection = self._selection(user_id, agent_id, session_id, kind=kind, filter=filter, after=after, before=before, at=at)
         question = Question(text, selection, using, k, offset, read_fraction(min_score, "min_score") or 0.0, read_flag(explain, "explain"))
-        return Read(self._room.engine, lambda: self._room.searching.search(question))
+        searching = self._room.searching
+        if searching.queues(question):
+            return Prepared(self._room.engine, lambda: searching.begin(question), lambda made: searching.search(question, made))
+        return Read(self._room.engine, lambda: searching.search(question))
 
     asearch = twin(search)
 
@@ -130,7 +133,12 @@ class Finding(Scoped):
         """Return counts: of one owner, or of the whole collection with sizes, caches and versions."""
         self._room.engine.check_open()
         scope = None if user_id is None and self._user_id is None else self._scope(user_id, None, None)
-        return Read(self._room.engine, lambda: self._room.engine.store.stats(self._room.namespace, scope))
+
+        def counted() -> dict[str, Any]:
+            found = self._room.engine.store.stats(self._room.namespace, scope)
+            return found if scope is not None else found | self._room.embedding_usage()
+
+        return Read(self._room.engine, counted)
 
     astats = twin(stats)
 

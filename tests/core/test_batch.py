@@ -28,7 +28,7 @@ def test_an_empty_batch_is_fine(mem: AgentMemory) -> None:
 
 def test_a_batch_is_embedded_in_one_pass(url: str, opened: Opened) -> None:
     embedder = HashEmbedder()
-    opened(url, embedder=embedder).add_batch([f"note {n}" for n in range(100)], user_id="ana")
+    opened(url, embedder=embedder, queue=(100, 0)).add_batch([f"note {n}" for n in range(100)], user_id="ana")
     assert [len(batch) for batch in embedder.batches] == [100]
 
 

@@ -1,4 +1,4 @@
-"""What follows from a memory's row: its words, its vectors, its history, its job.
+"""What follows from a memory's row: its words, its vectors, its history, its job, and what the embedding cache keeps.
 
 Gathered and written table by table, in few statements: a trigger in their place would make FTS5 flush its index at every row,
 and each statement hands the interpreter to other threads.
@@ -10,7 +10,8 @@ from collections.abc import Mapping
 import apsw
 
 from ...models import Memory
-from ...ports import Vector
+from ...ports import TEXT_FIELD, Vector
+from .keeping import Kept, keep
 from .seals import seal
 from .statements import Row, statements
 
@@ -21,14 +22,17 @@ class Derived:
     Args:
         connection: Inside a write transaction.
         at: Its instant, in microseconds.
+        cache_budget: Bytes of vectors that the embedding cache of the file may hold.
 
     Attributes:
         history: Values of `insert_history`.
         vectors: Memory, scope, field, vector and seal.
     """
 
-    def __init__(self, connection: apsw.Connection, at: int) -> None:
+    def __init__(self, connection: apsw.Connection, at: int, cache_budget: int = 0) -> None:
         self._connection = connection
+        self._cache_budget = cache_budget
+        self._kept: list[Kept] = []
         self._at = at
         self._sql = statements()
         self._indexed: list[int] = []
@@ -36,8 +40,10 @@ class Derived:
         self.history: list[Row] = []
         self.vectors: list[tuple[int, int, str, bytes, bytes]] = []
 
-    def note(self, no: int, scope: int, memory: Memory, vectors: Mapping[str, Vector], owed: bool) -> None:
+    def note(self, no: int, scope: int, memory: Memory, vectors: Mapping[str, Vector], owed: bool, key: bytes | None = None) -> None:
         """Note what follows from a row that was written."""
+        if key is not None:
+            self.keep(no, scope, vectors, key)
         self._indexed.append(no)
         self.note_vectors(no, scope, memory.text, memory.name, vectors)
         if owed:
@@ -49,6 +55,11 @@ class Derived:
             numbers = vector.tobytes()
             self.vectors.append((no, scope, field, numbers, seal(text, name, numbers)))
 
+    def keep(self, no: int | None, scope: int, vectors: Mapping[str, Vector], key: bytes | None) -> None:
+        """Note the vector of a text that need not be embedded again."""
+        if key is not None and TEXT_FIELD in vectors and vectors[TEXT_FIELD].nbytes <= self._cache_budget:
+            self._kept.append((key, scope, no, vectors[TEXT_FIELD]))
+
     def write(self) -> None:
         """Write what was noted so far."""
         self._write_words()
@@ -57,6 +68,9 @@ class Derived:
             if rows:
                 self._connection.executemany(self._sql[name], rows)
                 rows.clear()
+        if self._kept:
+            keep(self._connection, self._kept, self._cache_budget)
+            self._kept.clear()
 
     def _write_words(self) -> None:
         if len(self._indexed) == 1:  # the lone add: what it can do without is worth leaving out

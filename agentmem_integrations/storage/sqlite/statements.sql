@@ -322,3 +322,23 @@ DELETE FROM vectors WHERE no IN (
 
 -- name: end_leftovers
 UPDATE collections SET leftovers = 0 WHERE no = ?
+
+-- name: keep_vector
+INSERT OR IGNORE INTO embedding_cache (ends, key, scope, memory, vector)
+SELECT coalesce(max(ends), 0) + length(?4), ?1, ?2, ?3, ?4 FROM embedding_cache
+
+-- name: forget_oldest_vectors
+DELETE FROM embedding_cache WHERE ends <= (SELECT max(ends) FROM embedding_cache) - ?
+
+-- name: forget_asked_vectors
+DELETE FROM embedding_cache WHERE scope = ? AND memory IS NULL
+
+-- name: kept_vectors
+SELECT key, vector FROM embedding_cache WHERE key IN (SELECT unhex(value) FROM json_each(?))
+
+-- name: kept_vectors_of_scope
+SELECT key, vector FROM embedding_cache c
+WHERE c.memory IN (SELECT no FROM memories WHERE scope = ?1) OR (c.scope = ?1 AND c.memory IS NULL) ORDER BY ends DESC
+
+-- name: count_kept_vectors
+SELECT count(*), coalesce(sum(length(vector)), 0) FROM embedding_cache

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,13 +14,13 @@ import sqlite_vec
 from ...config import MATRIX_BUDGET, Durability, Twins
 from ...errors import AgentMemError, ConflictError, NotFoundError, StorageError, StoreBusyError
 from ...models import Event, Identity, Memory, Report, Scope
-from ...ports import Ask, Candidates, Change, Debt, Dump, Outcome, Purge, Record, Selection, WantingPage
-from . import reembedding
+from ...ports import TEXT_FIELD, Ask, Candidates, Change, Debt, Dump, Outcome, Purge, Record, Selection, Vector, WantingPage
+from . import keeping, reembedding
 from .backup import copy_to
 from .catalog import Catalog, check_embedder
 from .connections import Connections
 from .gather import Gatherer
-from .nearest import FOREVER, MatrixCache
+from .nearest import FOREVER, MatrixCache, Version
 from .records import dumped, taken
 from .repair import Repairing
 from .rows import NOT_AS_WRITTEN, damaged, memory_of, micros, moment, owner
@@ -37,12 +37,14 @@ class SqliteStore:
         path: The file, or `memory://`.
         durability: See `config.Settings`.
         matrix_budget: Bytes of vectors kept in RAM for searching.
+        cache_budget: Bytes of vectors of texts embedded before that are kept in the file.
 
     Raises:
         StorageError: the path cannot be a memory file.
     """
 
-    def __init__(self, path: str, durability: Durability = "full", matrix_budget: int = MATRIX_BUDGET) -> None:
+    def __init__(self, path: str, durability: Durability = "full", matrix_budget: int = MATRIX_BUDGET, cache_budget: int = 0) -> None:
+        self._cache_budget = cache_budget
         self._matrices = MatrixCache(matrix_budget)
         self._connections = Connections(path, durability, self._matrices.forked)
         self._catalog = Catalog()
@@ -67,7 +69,7 @@ class SqliteStore:
         while True:
             try:
                 with self._connections.write() as connection:
-                    outcomes = Transaction(connection, self._catalog, _now()).apply(changes, refused)
+                    outcomes = Transaction(connection, self._catalog, _now(), self._cache_budget).apply(changes, refused)
                 break
             except Undone as undone:
                 refused[undone.position] = undone.error
@@ -185,6 +187,37 @@ class SqliteStore:
         """Return what `EraseLeftovers` needs to be told; 0 if there is nothing to erase."""
         with self._connections.read() as connection:
             return reembedding.state(self._catalog.collection(connection, namespace))
+
+    def kept(self, keys: Sequence[bytes]) -> Mapping[bytes, Vector]:
+        """Return those vectors of texts embedded before that are still kept."""
+        if not self._cache_budget:
+            return {}
+        with self._connections.read() as connection:
+            return keeping.kept(connection, keys)
+
+    def kept_for(self, namespace: str, scope: Scope, most: int) -> Mapping[bytes, Vector]:
+        """Return what is kept of an owner's texts and questions, the newest first, up to so many bytes of vectors."""
+        with self._connections.read() as connection:
+            collection = self._catalog.collection(connection, namespace)
+            found = query(connection, "find_scope", (collection.no, *owner(scope)))
+            return keeping.kept_for(connection, found[0][0], most) if found else {}
+
+    def kept_usage(self) -> Mapping[str, int]:
+        """Return how many vectors are kept, and their bytes."""
+        with self._connections.read() as connection:
+            return keeping.usage(connection)
+
+    def warm(self, namespace: str, scope: Scope) -> int:
+        """Read an owner's vectors into RAM; return how many are there."""
+        with self._connections.read() as connection:
+            collection = self._catalog.collection(connection, namespace)
+            found = query(connection, "scope_version", (collection.no, *owner(scope)))
+            if not found or collection.identity is None:
+                return 0
+            no, epoch, last, history = found[0]
+            version = Version(collection.generation, epoch, last or 0, history or 0)
+            block = self._matrices.block(connection, no, version, TEXT_FIELD, collection.identity.dim)
+        return 0 if block is None else len(block.columns.keys)
 
     def has_expired(self) -> bool:
         """Say whether some memory has expired and was not swept yet."""

@@ -12,12 +12,14 @@ from ...errors import AgentMemError, ConflictError, NotFoundError
 from ...fingerprint import fingerprint
 from ...models import Event, EventKind, Memory, Scope
 from ...ports import (
+    TEXT_FIELD,
     Change,
     Defer,
     Delete,
     EraseLeftovers,
     Fill,
     Insert,
+    Keep,
     Outcome,
     Purge,
     Record,
@@ -64,9 +66,10 @@ class Transaction:
         connection: Inside a write transaction.
         catalog: The collections of the file.
         now: The instant of the transaction.
+        cache_budget: Bytes of vectors that the embedding cache of the file may hold.
     """
 
-    def __init__(self, connection: apsw.Connection, catalog: Catalog, now: datetime) -> None:
+    def __init__(self, connection: apsw.Connection, catalog: Catalog, now: datetime, cache_budget: int = 0) -> None:
         self._run = connection.execute
         self._connection = connection
         self._catalog = catalog
@@ -75,7 +78,7 @@ class Transaction:
         self._at = micros(now) or 0
         self._scopes: dict[Scope, int] = {}
         self._collections: dict[str, Collection] = {}
-        self._derived = Derived(connection, self._at)
+        self._derived = Derived(connection, self._at, cache_budget)
 
     def apply(self, changes: Sequence[Change], refused: Mapping[int, AgentMemError]) -> list[Outcome]:
         """Make the changes; a refused one leaves no trace and is answered with its error.
@@ -118,8 +121,8 @@ class Transaction:
                 return self._purge(change)
             case Sweep():
                 return self._sweep()
-            case Fill() | Defer():
-                return self._fill(change) if isinstance(change, Fill) else self._defer(change)
+            case Fill() | Defer() | Keep():
+                return self._later(change)
             case Reembed() | EraseLeftovers():
                 return applied(self._connection, self._collection(change.namespace), change)
 
@@ -143,7 +146,7 @@ class Transaction:
         if not self._connection.changes():
             return self._clash(change, row, scope, twin)
         no = self._connection.last_insert_rowid()
-        self._derived.note(no, scope, memory, change.vectors, change.owed)
+        self._derived.note(no, scope, memory, change.vectors, change.owed, change.key)
         return Event("ADD", memory, None, memory.text, self._now, memory.provenance)
 
     def _clash(self, change: Insert, row: Row, scope: int, twin: bytes | None) -> Event:
@@ -154,6 +157,7 @@ class Transaction:
             return self._insert(change)
         id_no = self._run(self._sql["find_id"], (change.memory.id, scope)).get
         if twin_no is not None and id_no is None:
+            self._derived.keep(twin_no, scope, change.vectors, change.key)
             return Event("NONE", memory_of(self._row(twin_no)), at=self._now)
         if twin_no is not None and id_no != twin_no:
             other = self._row(twin_no)[1]
@@ -180,10 +184,12 @@ class Transaction:
             new.occurred_at = old.occurred_at
         same = all(getattr(old, name) == getattr(new, name) for name in _SAME)
         if same and not revived and self._has_vectors(no, row[1], change.vectors):
+            self._derived.keep(no, row[1], change.vectors, change.key)
             return Event("NONE", old, at=self._now)
         twin = None if row[6] is None else fingerprint(new)  # of the row as it will be: it may keep the old one's time
         self._check_twin(old.id, no, row[1], twin)
         self._rewrite(no, stored, new, row[1], twin, change.vectors, change.owed)
+        self._derived.keep(no, row[1], change.vectors, change.key)
         return self._record("ADD" if revived else "UPDATE", no, row[1], new, old.text)
 
     def _check_twin(self, id: str, no: int, scope: int, twin: bytes | None) -> None:
@@ -207,7 +213,7 @@ class Transaction:
         if record.deleted_at is not None:
             self._run(self._sql["bury_memory"], (micros(record.deleted_at), no))
         else:
-            self._derived.note(no, scope, record.memory, record.vectors, record.owed)
+            self._derived.note(no, scope, record.memory, record.vectors, record.owed, record.key)
         self._derived.history += [(no, scope, *line_row(line)) for line in record.lines]
         return Event("ADD", record.memory, None, record.memory.text, self._now, record.memory.provenance)
 
@@ -237,6 +243,7 @@ class Transaction:
         self._check_twin(old.id, no, scope, twin)
         vectors = change.vectors if change.vectors or new.text != old.text else None
         self._rewrite(no, stored, new, scope, twin, vectors, change.owed)
+        self._derived.keep(no, scope, change.vectors, change.key)
         return self._record("UPDATE", no, scope, new, old.text)
 
     def _rewrite(self, no: int, stored: Row, new: Memory, scope: int, twin: bytes | None, vectors: Any, owed: bool) -> None:
@@ -297,6 +304,7 @@ class Transaction:
             self._run(self._sql["renew_scope"], (scope,))
             self._forget_successors(scope)
             self._run(self._sql["erase_jobs_of_nobody"], (scope,))
+            self._run(self._sql["forget_asked_vectors"], (scope,))  # a question may be about what was erased
             self._run(self._sql["forget_scope"], (scope,))  # of whom nothing is left, the name goes as well
         self._scopes.clear()
         if rows and tells_erased_words(self._connection):
@@ -329,6 +337,12 @@ class Transaction:
         collection = self._collection(selection.namespace)
         return [no for (no,) in query(self._connection, "find_scope", (collection.no, *owner(scope)))]
 
+    def _later(self, change: Fill | Defer | Keep) -> int:
+        """Vectors that come when their memory, if any, is long stored."""
+        if isinstance(change, Fill):
+            return self._fill(change)
+        return self._defer(change) if isinstance(change, Defer) else self._keep(change)
+
     def _fill(self, change: Fill) -> int:
         row = self._run(self._sql["live_text"], (change.memory,)).fetchone()
         if row is not None:
@@ -337,11 +351,20 @@ class Transaction:
         if row is None or row[1] != change.text:  # deleted or rewritten meanwhile: that change saw to its own vector
             return 0
         self._derived.note_vectors(change.memory, row[0], row[1], row[2], change.vectors)
+        self._derived.keep(change.memory, row[0], change.vectors, change.key)
         self._run(self._sql["renew_scope"], (row[0],))  # no line of history tells readers that cache the scope
         return 1
 
     def _defer(self, change: Defer) -> int:
         self._run(self._sql["defer_job"], (micros(change.due), change.error, change.job))
+        return 1
+
+    def _keep(self, change: Keep) -> int:
+        key = (self._collection(change.scope.namespace).no, *owner(change.scope))
+        scope = self._run(self._sql["find_scope"], key).get
+        if scope is None:
+            return 0
+        self._derived.keep(None, scope, {TEXT_FIELD: change.vector}, change.key)
         return 1
 
     # What all of them need

@@ -1,0 +1,100 @@
+"""Any object that can embed, as a model with one lane."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from ..config import ID_LIMIT, MAX_DIM
+from ..errors import EmbeddingError, InvalidInputError, shown
+from ..models import Identity
+from ..ports import Matrix
+from .eventloop import PrivateLoop
+from .model import Kind, Lane
+
+BATCH: Final = 64  # texts in one call, unless the object has a `batch`: enough for a service, and a question waits for no more
+
+
+class ObjectModel:
+    """Any object with `embed_documents` and `embed_query`, as a `Model`.
+
+    The methods may be plain or coroutine functions; an object that has only `aembed_documents` and `aembed_query` will do as
+    well. Coroutines run on a private event loop, see `eventloop`. The object is called by one thread at a time.
+
+    Args:
+        inner: The object. It may have `name`, `revision`, `dim` and `batch` (texts it embeds best in one call), and
+            `embed_queries(texts)` for several questions at once. A missing `dim` is found by embedding one word; a missing `name`
+            is the class's.
+
+    Raises:
+        InvalidInputError: one of the methods is missing, or `name`, `revision`, `dim` or `batch` cannot be one.
+        EmbeddingError: the dimension could not be found.
+    """
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self._loop = PrivateLoop()
+        self._documents = self._method("embed_documents")
+        self._query = self._method("embed_query")
+        self._queries = getattr(inner, "embed_queries", None)
+        self.batch = _batch(inner)
+        self.identity = self._identified(inner)
+        self.lanes: Sequence[Lane] = (self,)
+
+    def embed(self, texts: Sequence[str], kind: Kind) -> Matrix:
+        """Return what the object makes of the texts.
+
+        Raises:
+            EmbeddingError: it failed.
+        """
+        if kind == "passage":
+            return self._called(self._documents, list(texts))
+        if callable(self._queries):
+            return self._called(self._queries, list(texts))
+        return np.stack([self._called(self._query, text) for text in texts])
+
+    def close(self) -> None:
+        """End the private loop; the object itself is its owner's."""
+        self._loop.close()
+
+    def _identified(self, inner: Any) -> Identity:
+        name = str(getattr(inner, "name", None) or f"{type(inner).__module__}.{type(inner).__qualname__}")
+        dim, revision = getattr(inner, "dim", None), str(getattr(inner, "revision", None) or "")
+        if not (name + revision).isprintable() or len(name) > ID_LIMIT or len(revision) > ID_LIMIT:
+            raise InvalidInputError(f"embedder: its name {shown(name)} or revision {shown(revision)} is too long or not printable")
+        if dim is not None and (isinstance(dim, bool) or not isinstance(dim, int) or not 0 < dim <= MAX_DIM):
+            raise InvalidInputError(f"embedder: its dim is {shown(dim)}, and 1 to {MAX_DIM:,} is possible")
+        return Identity(name, revision, dim if dim is not None else self._measure())
+
+    def _method(self, name: str) -> Callable[[Any], Any]:
+        method = getattr(self._inner, name, None) or getattr(self._inner, f"a{name}", None)
+        if not callable(method):
+            raise InvalidInputError(f"embedder={type(self._inner).__name__} has no {name}(): pass 'static' or an object that has it")
+        found: Callable[[Any], Any] = method
+        return found
+
+    def _called(self, method: Callable[[Any], Any], argument: Any) -> Matrix:
+        try:
+            result = method(argument)
+            if inspect.iscoroutine(result):
+                result = self._loop.run(result)
+            matrix: Matrix = np.asarray(result, dtype=np.float32)
+        except Exception as e:  # the edge to other people's code: whatever it raises, the words must be kept
+            raise EmbeddingError(f"the embedder {type(self._inner).__name__} failed with {type(e).__name__}") from e
+        return matrix
+
+    def _measure(self) -> int:
+        vector = self._called(self._query, "dimension")
+        if vector.ndim != 1 or not len(vector):
+            raise EmbeddingError(f"the embedder {type(self._inner).__name__} returned the shape {vector.shape} for one text")
+        return len(vector)
+
+
+def _batch(inner: Any) -> int:
+    batch = getattr(inner, "batch", None)
+    if batch is None:
+        return BATCH
+    if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
+        raise InvalidInputError(f"embedder={type(inner).__name__} has batch={shown(batch)}: it must be a positive number of texts")
+    return batch

@@ -1,0 +1,282 @@
+"""One queue before a model: what many callers want at once becomes batches, spread over the model's lanes.
+
+Self-clocking, as the commits are (docs/adr/0010-embedding-queue.md): a free lane takes whatever waits. A lone caller waits for
+nobody, a crowd forms its own batches while the lanes are busy.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from time import monotonic
+from typing import Final
+
+import numpy as np
+
+from ..errors import ClosedError, EmbeddingError
+from ..models import Identity, Scope
+from ..ports import Answer, Matrix, Vector, Wish
+from .backlog import Asking, Backlog, Request
+from .checked import CheckedLane
+from .isolating import isolated
+from .model import Kind, Model
+
+log = logging.getLogger("agentmem.embedding")
+WAITING: Final = 4_096  # single requests in the queue; whoever comes then waits for room
+
+
+@dataclass(slots=True)
+class Counts:
+    """What the queue did so far.
+
+    Attributes:
+        batches: Batches that lanes were given.
+        texts: Texts in them.
+        joined: Requests for a text that was being embedded already: they cost nothing.
+        largest: Texts in the largest batch.
+    """
+
+    batches: int = 0
+    texts: int = 0
+    joined: int = 0
+    largest: int = 0
+
+
+class QueuedEmbedder:
+    """A model behind a queue: an `Embedder` that any number of threads and event loops may share.
+
+    One thread per lane, begun when there is work for it. A forked child begins with an empty queue and threads of its own.
+
+    Args:
+        model: Whose lanes.
+        max_batch: Texts in one batch; None for what the model likes best.
+        max_wait_ms: Milliseconds a batch of single requests waits to become full; 0: nobody waits for a clock.
+        limit: Single requests in waiting; whoever comes then waits for room.
+    """
+
+    immediate = False
+
+    def __init__(self, model: Model, max_batch: int | None = None, max_wait_ms: float = 0.0, limit: int = WAITING) -> None:
+        self.identity: Identity = model.identity
+        self._model = model
+        self._batch = max_batch or model.batch
+        self._max_wait = max_wait_ms / 1e3
+        self._limit = limit
+        self._lanes = [CheckedLane(lane, model.identity) for lane in model.lanes]
+        self._start_anew()
+
+    def embed_documents(self, texts: Sequence[str]) -> Matrix:
+        """Return one unit vector per text, shape (n, dim), float32.
+
+        Raises:
+            EmbeddingError: there is none for one of the texts.
+            ClosedError: the queue was closed.
+        """
+        answers = self.embed_each(texts)
+        return np.stack([_vector(answer) for answer in answers]) if answers else np.empty((0, self.identity.dim), np.float32)
+
+    def embed_query(self, text: str, scope: Scope | None = None) -> Vector:
+        """Return the unit vector of a question, shape (dim,), float32.
+
+        Raises:
+            EmbeddingError: there is none.
+            ClosedError: the queue was closed.
+        """
+        (answer,) = self._waited([text], "query", bulk=False)
+        return _vector(answer)
+
+    def embed_each(self, texts: Sequence[str]) -> Sequence[Answer]:
+        """Wait for the answers to a bulk load, in the order of its texts."""
+        return self._waited(texts, "passage", bulk=True)
+
+    def check(self) -> None:
+        """Ask the model for the vector of a short text.
+
+        Raises:
+            EmbeddingError: it does not embed.
+            ClosedError: the queue was closed.
+        """
+        self.embed_documents(["a"])
+
+    def begin(self, wishes: Sequence[Wish]) -> None:
+        """Queue what several callers want to store; a wish of more than one batch is a bulk load."""
+        for texts, then in wishes:
+            self._begin(texts, "passage", Asking(len(texts), then), bulk=len(texts) > self._batch)
+
+    def begin_query(self, text: str, scope: Scope | None, then: Callable[[Answer], None]) -> None:
+        """Queue a question."""
+        self._begin([text], "query", Asking(1, lambda answers: then(answers[0])), bulk=False)
+
+    def usage(self) -> dict[str, int]:
+        """Return counters: see `Counts`, and how many single requests are `waiting`."""
+        return {f.name: getattr(self._counts, f.name) for f in fields(Counts)} | {"waiting": self._backlog.singles}
+
+    def close(self) -> None:
+        """Embed what single callers wait for, refuse the rest of bulk loads, end the threads and close the model."""
+        if os.getpid() == self._pid:
+            with self._lock:
+                self._closing = True
+                refused = self._settled([(r, _closed()) for r in self._backlog.drop_loads()])
+                threads = list(self._threads)
+                self._work.notify_all()
+                self._room.notify_all()
+            _tell(refused)
+            for thread in threads:
+                if thread is not threading.current_thread():
+                    thread.join()
+        self._model.close()
+
+    # Callers
+
+    def _waited(self, texts: Sequence[str], kind: Kind, *, bulk: bool) -> Sequence[Answer]:
+        done = threading.Lock()  # a bare lock is the cheapest thing to wait on
+        done.acquire()
+        found: list[Answer] = []
+
+        def then(answers: Sequence[Answer]) -> None:
+            found.extend(answers)
+            done.release()
+
+        asking = Asking(len(texts), then)
+        try:
+            self._begin(texts, kind, asking, bulk=bulk)
+            done.acquire()
+        except BaseException:  # KeyboardInterrupt: nobody waits for this any more
+            self._forget(asking)
+            raise
+        return found
+
+    def _begin(self, texts: Sequence[str], kind: Kind, asking: Asking, *, bulk: bool) -> None:
+        if os.getpid() != self._pid:
+            self._start_anew()
+        if not texts:
+            asking.then([])
+            return
+        with self._lock:
+            if not bulk:
+                self._room.wait_for(lambda: self._closing or self._backlog.singles < self._limit)
+            error = _closed() if self._closing else self._start_lanes()
+            if error is None:
+                self._queue(texts, kind, asking, bulk)
+        if error is not None:
+            asking.then([error] * len(texts))
+
+    def _queue(self, texts: Sequence[str], kind: Kind, asking: Asking, bulk: bool) -> None:
+        load = []
+        for position, text in enumerate(texts):
+            request = self._flying.get((kind, text))
+            if request is None:
+                self._number += 1
+                request = self._flying[kind, text] = Request(text, kind, self._number, monotonic())
+                if bulk:
+                    load.append(request)
+            else:
+                self._counts.joined += 1
+            request.waiting.append((asking, position))
+            if not bulk and not request.single and not request.taken:
+                self._backlog.put(request)
+        if load:
+            self._backlog.put_load(load)
+        self._work.notify(len(self._lanes) if bulk else 1)
+
+    def _start_lanes(self) -> EmbeddingError | None:
+        """Have a thread per lane; return why there is none at all."""
+        while len(self._threads) < len(self._lanes):
+            lane = self._lanes[len(self._threads)]
+            # A daemon: leaving the program without close() must not hang
+            thread = threading.Thread(target=self._run, args=(lane,), name="agentmem-lane", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:  # the system gives no more threads, or the interpreter is ending
+                if self._threads:
+                    return None
+                found = EmbeddingError(f"no thread could be started to embed with {self.identity.name}")
+                found.__cause__ = error
+                return found
+            self._threads.append(thread)
+        return None
+
+    def _forget(self, asking: Asking) -> None:
+        with self._lock:
+            for key, request in list(self._flying.items()):
+                request.waiting = [(other, position) for other, position in request.waiting if other is not asking]
+                if not request.waiting and not request.taken:
+                    self._backlog.drop(request)
+                    del self._flying[key]
+
+    # Lanes
+
+    def _run(self, lane: CheckedLane) -> None:
+        while batch := self._next():
+            began = monotonic()
+            bulk = not any(request.single for request in batch)
+            kind, texts = batch[0].kind, [request.text for request in batch]
+            try:
+                answers = isolated(lambda some, kind=kind: lane.embed(some, kind), texts)  # type: ignore[misc]
+            except BaseException as error:  # noqa: BLE001 - whoever waits for an answer would wait for ever, whatever went wrong
+                answers = [EmbeddingError(f"embedding with {self.identity.name} failed: {type(error).__name__}")] * len(texts)
+            with self._lock:
+                self._backlog.note(batch, monotonic() - began, bulk=bulk)
+                done = self._settled(list(zip(batch, answers, strict=True)))
+                self._room.notify_all()
+            _tell(done)
+
+    def _next(self) -> list[Request]:
+        """Wait for a batch; empty when the queue is closed and nothing is left."""
+        with self._lock:
+            while True:
+                now = monotonic() if not self._closing else float("inf")  # once closing, nothing is waited for
+                if batch := self._backlog.take(now):
+                    self._counts.batches += 1
+                    self._counts.texts += len(batch)
+                    self._counts.largest = max(self._counts.largest, len(batch))
+                    if self._backlog.singles:
+                        self._work.notify()  # what one lane left is for the next
+                    return batch
+                if self._closing:
+                    return []
+                self._work.wait(max(0.0, self._backlog.ready_at() - now) if self._backlog.singles else None)
+
+    def _settled(self, answered: Sequence[tuple[Request, Answer]]) -> list[Asking]:
+        """Hand answers to those who wait for them, and return whose are complete."""
+        done = []
+        for request, answer in answered:
+            del self._flying[request.kind, request.text]
+            for asking, position in request.waiting:
+                asking.answers[position] = answer
+                asking.left -= 1
+                if not asking.left:
+                    done.append(asking)
+        return done
+
+    def _start_anew(self) -> None:
+        """Begin with an empty queue and no threads; also in a forked child, which has neither its parent's callers nor threads."""
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._work = threading.Condition(self._lock)
+        self._room = threading.Condition(self._lock)
+        self._backlog = Backlog(self._batch, self._max_wait)
+        self._flying: dict[tuple[Kind, str], Request] = {}
+        self._threads: list[threading.Thread] = []
+        self._counts = Counts()
+        self._closing = False
+        self._number = 0
+
+
+def _tell(done: Sequence[Asking]) -> None:
+    for asking in done:
+        try:
+            asking.then([answer for answer in asking.answers if answer is not None])
+        except Exception as error:  # noqa: BLE001 - one caller's trouble must not cost the others theirs, nor the lane its thread
+            log.error("an answer could not be delivered: %s", type(error).__name__)
+
+
+def _closed() -> ClosedError:
+    return ClosedError("this memory was closed before the text was embedded: open it again")
+
+
+def _vector(answer: Answer) -> Vector:
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
