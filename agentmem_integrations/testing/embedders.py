@@ -7,11 +7,14 @@ a file written with one can be opened with another: with a working one after a f
 import hashlib
 import re
 import threading
+import time
 from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
+from ..embedding.model import Kind, Lane
+from ..models import Identity
 from ..ports import Matrix, Vector
 
 Flaw = Literal["zero", "nan", "infinite", "short", "few", "scalar"]
@@ -26,6 +29,7 @@ class HashEmbedder:
 
     Attributes:
         batches: Every list of documents it was asked for, oldest first.
+        queries: Every question, oldest first.
     """
 
     revision = "1"
@@ -34,6 +38,7 @@ class HashEmbedder:
         self.dim = dim
         self.name = name
         self.batches: list[list[str]] = []
+        self.queries: list[str] = []
 
     def embed_documents(self, texts: Sequence[str]) -> Matrix:
         """Return one unit vector per text, shape (n, dim)."""
@@ -42,6 +47,7 @@ class HashEmbedder:
 
     def embed_query(self, text: str) -> Vector:
         """Return the unit vector of a question, shape (dim,)."""
+        self.queries.append(text)
         return self._vector(text)
 
     def _vector(self, text: str) -> Vector:
@@ -142,3 +148,45 @@ class LyingEmbedder(HashEmbedder):
             case _:
                 pass
         return matrix
+
+
+class SleepingModel:
+    """A `Model` that costs what a model costs, without computing: a call takes a fixed time, and some for each padded character.
+
+    Args:
+        lanes: How many calls it takes at the same time.
+        fixed_ms: Milliseconds of each call.
+        text_ms: Milliseconds of each text as long as `usual`; every text of a batch costs what the longest does.
+        usual: Characters.
+        batch: Texts of one call.
+        dim: Length of the vectors.
+
+    Attributes:
+        calls: Texts of every call, in the order of beginning.
+    """
+
+    def __init__(
+        self, lanes: int = 1, fixed_ms: float = 2.0, text_ms: float = 0.5, usual: int = 100, batch: int = 32, dim: int = 64
+    ) -> None:
+        self.identity = Identity("sleeping", "1", dim)
+        self.batch = batch
+        self.calls: list[int] = []
+        self.lanes: Sequence[Lane] = [_SleepingLane(self, fixed_ms / 1e3, text_ms / 1e3 / usual) for _ in range(lanes)]
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+class _SleepingLane:
+    def __init__(self, model: SleepingModel, fixed: float, per_character: float) -> None:
+        self._model = model
+        self._fixed = fixed
+        self._per_character = per_character
+
+    def embed(self, texts: Sequence[str], kind: Kind) -> Matrix:
+        self._model.calls.append(len(texts))
+        time.sleep(self._fixed + self._per_character * len(texts) * max(map(len, texts)))
+        seeds = [int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) for text in texts]
+        matrix = np.stack([np.random.default_rng(seed).standard_normal(self._model.identity.dim) for seed in seeds])
+        unit: Matrix = (matrix / np.linalg.norm(matrix, axis=1, keepdims=True)).astype(np.float32)
+        return unit

@@ -168,7 +168,7 @@ def test_importing_twice_changes_nothing_and_embeds_nothing(mem: AgentMemory, op
 def test_a_chunk_is_embedded_in_one_pass(mem: AgentMemory, opened: Opened) -> None:
     mem.add_batch([f"note {n}" for n in range(1_500)], user_id="ana")
     embedder = HashEmbedder()
-    other = opened("memory://", embedder=embedder)
+    other = opened("memory://", embedder=embedder, queue=(1_000, 0))
     assert imported(other, exported(mem)) == 1_500
     assert [len(batch) for batch in embedder.batches] == [1_000, 500]
 
