@@ -16,8 +16,8 @@ import apsw
 import pytest
 
 from agentmem_integrations import AgentMemory
-from agentmem_integrations.fingerprint import fingerprint
-from agentmem_integrations.models import Memory, Scope
+from agentmem_integrations.fingerprint import embedding_key, fingerprint
+from agentmem_integrations.models import Identity, Memory, Scope
 from agentmem_integrations.ports import Defer, Insert, Selection, Update
 from agentmem_integrations.storage.sqlite.seals import seal
 from agentmem_integrations.storage.sqlite.store import SqliteStore
@@ -246,6 +246,28 @@ def plant_more_words_than_fit_a_page(ground: Ground) -> list[bytes]:
     return found
 
 
+@plants("embedding_cache", "key")
+def plant_the_keys_of_what_was_embedded(ground: Ground) -> list[bytes]:
+    identity = Identity("hash", "1", 64)
+    ground.mem.update(ground.add("embedded before").id, user_id=USER, text="embedded since")
+    ground.mem.delete(ground.add("embedded and deleted").id, user_id=USER)
+    ground.mem.search("embedded to ask", user_id=USER)
+    ground.mem.flush()
+    passages = [embedding_key(identity, "passage", f"embedded {what}") for what in ("before", "since", "and deleted")]
+    return [*passages, embedding_key(identity, "query", "embedded to ask")]
+
+
+@plants("embedding_cache", "vector")
+def plant_what_was_embedded(ground: Ground) -> list[bytes]:
+    ground.mem.update(ground.add("a vector of before").id, user_id=USER, text="a vector of since")
+    ground.mem.delete(ground.add("a vector that was deleted").id, user_id=USER)
+    ground.mem.search("a vector to ask", user_id=USER)
+    ground.mem.flush()
+    texts = ["a vector of before", "a vector of since", "a vector that was deleted", "a vector to ask"]
+    whole = [v.tobytes() for v in FailingEmbedder(failing=False).embed_documents(texts)]
+    return [v[start : start + 16] for v in whole for start in range(0, len(v), 64)]
+
+
 NUMBER = "a number of this file"
 TIME = "a time, known from elsewhere"
 OF_ALL = "of the whole file or collection, not of a user"
@@ -279,6 +301,7 @@ HOLDS_NOTHING = {
     **{("memories_fts_docsize", c): "how many words a memory has" for c in ("id", "sz")},
     **{("memories_fts_config", c): OF_ALL for c in ("k", "v")},
     **{("sqlite_sequence", c): NUMBER for c in ("name", "seq")},
+    **{("embedding_cache", c): NUMBER for c in ("ends", "scope", "memory")},
 }
 
 
