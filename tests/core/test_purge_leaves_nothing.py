@@ -252,7 +252,7 @@ def plant_the_keys_of_what_was_embedded(ground: Ground) -> list[bytes]:
     ground.mem.update(ground.add("embedded before").id, user_id=USER, text="embedded since")
     ground.mem.delete(ground.add("embedded and deleted").id, user_id=USER)
     ground.mem.search("embedded to ask", user_id=USER)
-    ground.mem.flush()
+    ground.add("embedded after the question was kept")
     passages = [embedding_key(identity, "passage", f"embedded {what}") for what in ("before", "since", "and deleted")]
     return [*passages, embedding_key(identity, "query", "embedded to ask")]
 
@@ -262,7 +262,7 @@ def plant_what_was_embedded(ground: Ground) -> list[bytes]:
     ground.mem.update(ground.add("a vector of before").id, user_id=USER, text="a vector of since")
     ground.mem.delete(ground.add("a vector that was deleted").id, user_id=USER)
     ground.mem.search("a vector to ask", user_id=USER)
-    ground.mem.flush()
+    ground.add("a vector made after that of the question was kept")
     texts = ["a vector of before", "a vector of since", "a vector that was deleted", "a vector to ask"]
     whole = [v.tobytes() for v in FailingEmbedder(failing=False).embed_documents(texts)]
     return [v[start : start + 16] for v in whole for start in range(0, len(v), 64)]
