@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, get_args
@@ -32,6 +32,7 @@ class Engine:
     queue: Queue | None = None  # how requests to an embedder become batches
     closed: bool = False
     rooms: list["Room"] = field(default_factory=list)
+    owned: list[Callable[[], None]] = field(default_factory=list)  # closes what was made here for the collections
     embedders: dict[Any, tuple[Any, CachedEmbedder]] = field(default_factory=dict)  # by spec or identity of the object, with that
     _executor: ThreadPoolExecutor | None = None
     _pid: int = 0
@@ -62,6 +63,8 @@ class Engine:
         self.commits.stage.close()
         for _, embedder in self.embedders.values():
             embedder.queue.close()
+        for close in self.owned:
+            close()
         if self._executor is not None and self._pid == os.getpid():
             self._executor.shutdown()
         self.store.close()
@@ -176,18 +179,29 @@ def open_embedder(engine: Engine, spec: Any) -> Embedder | None:
     if getattr(spec, "immediate", False):
         from .embedding.direct import DirectEmbedder
 
-        return DirectEmbedder(_model(spec))
+        return DirectEmbedder(open_model(spec))
     key = spec if isinstance(spec, str) else id(spec)
     if key not in engine.embedders:
         from .embedding.queue import QueuedEmbedder
 
-        queued = QueuedEmbedder(_model(spec), *(engine.queue or ()))
+        model = open_model(spec)
+        if model is not spec:
+            engine.owned.append(model.close)
+        queued = QueuedEmbedder(model, *(engine.queue or ()))
         made = CachedEmbedder(queued, engine.vectors, engine.store.kept, engine.commits.keep)
         engine.embedders.setdefault(key, (spec, made))  # two threads may open a collection each: the first one's is shared
     return engine.embedders[key][1]
 
 
-def _model(spec: Any) -> Model:
+def open_model(spec: Any) -> Model:
+    """Return the embedding model that a spec names.
+
+    Args:
+        spec: An object with `embed_documents` and `embed_query`, or a `Model` itself.
+
+    Raises:
+        InvalidInputError: it is none of these.
+    """
     if isinstance(spec, str):
         raise InvalidInputError(f"embedder={shown(spec)} is unknown: use 'static', or an object with embed_documents and embed_query")
     if all(hasattr(spec, name) for name in ("identity", "lanes", "batch")):

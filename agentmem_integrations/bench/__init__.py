@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-BENCHMARKS = ("fast", "batch", "search", "storage")
+BENCHMARKS = ("fast", "batch", "search", "storage", "embed")
 ON_REQUEST = ("soak",)
 """Benchmarks that run only when named."""
 
@@ -15,6 +15,7 @@ Measure this library on this machine. Without a name, all benchmarks run one aft
   batch    add_batch against single adds
   search   time of one search, by size of the scope and among many users
   storage  size of the file, time to import and start, memory used
+  embed    an embedder by itself, behind its queue, and searched with during a bulk load
 
 and, only when named:
 
@@ -45,8 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         run(
             list(dict.fromkeys(args.names)) or BENCHMARKS, command, json_to=args.json, quick=args.quick, seed=args.seed,
             durability=args.durability, folder=args.dir, texts_from=args.texts, minutes=args.minutes,
+            embedders=args.embedder or ("static",), tune=args.tune,
         )  # fmt: skip
-    except (OSError, ValueError) as e:
+    except (OSError, ValueError, ImportError) as e:  # InvalidInputError and MissingExtraError are among these
         print(f"agentmem bench: {e}", file=sys.stderr)
         return 1
     return 0
@@ -62,6 +64,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dir", metavar="FOLDER", help="make the files there (default: the system's temporary folder)")
     parser.add_argument("--texts", metavar="FILE", help="store this file's lines instead of made-up talk")
     parser.add_argument("--minutes", type=_minutes, metavar="N", help="how long the soak goes on (default: 5)")
+    parser.add_argument(
+        "--embedder", metavar="SPEC", action="append",
+        help="of `embed`, and may be given several times: static (the default), a spec as for AgentMemory(embedder=...), "
+        "or sleeping:LANES, which stands for a model of 2 ms a call and 0.5 ms a text",
+    )  # fmt: skip
+    parser.add_argument("--tune", action="store_true", help="`embed` tries other layouts of a model that has them: sessions x threads")
     return parser
 
 

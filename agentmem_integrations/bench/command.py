@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Final, TextIO
 
 from ..config import Durability
-from . import batch, fast, search, soak, storage
+from . import batch, embed, fast, search, soak, storage
 from .figures import Figure
 from .plan import QUICK, Plan, Sizes
 from .report import facts, heading, results, table
@@ -20,6 +20,7 @@ MEASURES: Final[dict[str, Callable[[Plan], list[Figure]]]] = {
     "batch": batch.measure,
     "search": search.measure,
     "storage": storage.measure,
+    "embed": embed.measure,
     "soak": soak.measure,
 }
 
@@ -35,6 +36,8 @@ def run(
     folder: str | None,
     texts_from: str | None,
     minutes: float | None = None,
+    embedders: Sequence[str] = ("static",),
+    tune: bool = False,
 ) -> None:
     """Run benchmarks and report.
 
@@ -48,10 +51,12 @@ def run(
         folder: Where a folder for the files is made; None for the system's own place.
         texts_from: A file of texts, one per line; None to make them up.
         minutes: How long the soak goes on; None for as long as the sizes say.
+        embedders: What `embed` measures.
+        tune: Let it try other layouts.
 
     Raises:
         OSError: a file or folder cannot be read or written.
-        ValueError: the file of texts is empty or not UTF-8.
+        ValueError: the file of texts is empty or not UTF-8, or a spec names no embedder.
     """
     tables: TextIO = sys.stderr if json_to == "-" else sys.stdout
     texts = Conversation(seed) if texts_from is None else Lines(Path(texts_from))
@@ -61,7 +66,7 @@ def run(
         sizes = QUICK if quick else Sizes()
         if minutes is not None:
             sizes = replace(sizes, soak_minutes=minutes)
-        plan = Plan(sizes, seed, durability, Path(name), texts)
+        plan = Plan(sizes, seed, durability, Path(name), texts, tuple(embedders), tune)
         known = facts(plan, command)
         print(heading(plan, known), file=tables, flush=True)
         measured: dict[str, list[Figure]] = {}

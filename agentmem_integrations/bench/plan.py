@@ -32,6 +32,10 @@ class Sizes:
         crowd_searches: Searches with many in flight.
         processes: Starts of a process.
         soak_minutes: How long the soak goes on.
+        embed_texts: Texts in one round of an embedding variant.
+        embed_rounds: Rounds of all of them.
+        embed_load: Texts of the bulk load beside which others search.
+        embed_searches: Searches while nothing else happens.
     """
 
     adds: int = 10_000
@@ -49,9 +53,13 @@ class Sizes:
     crowd_searches: int = 5_000
     processes: int = 5
     soak_minutes: float = 5
+    embed_texts: int = 1_000
+    embed_rounds: int = 3
+    embed_load: int = 10_000
+    embed_searches: int = 500
 
 
-QUICK = Sizes(400, 100, 10, 1, (10, 100), 100, 1, (100, 1_000), 20, 100, 20, 50, 200, 1, 0.05)
+QUICK = Sizes(400, 100, 10, 1, (10, 100), 100, 1, (100, 1_000), 20, 100, 20, 50, 200, 1, 0.05, 200, 1, 1_000, 50)
 
 
 @dataclass(slots=True)
@@ -64,6 +72,8 @@ class Plan:
         durability: Of every file.
         folder: Of everything that is written.
         texts: What is stored.
+        embedders: What `embed` measures.
+        tune: Whether it tries other layouts.
     """
 
     sizes: Sizes
@@ -71,6 +81,8 @@ class Plan:
     durability: Durability
     folder: Path
     texts: Texts
+    embedders: tuple[str, ...] = ("static",)
+    tune: bool = False
     _population: Population | None = None
 
     @contextmanager

@@ -59,7 +59,6 @@ class QueuedEmbedder:
 
     def __init__(self, model: Model, max_batch: int | None = None, max_wait_ms: float = 0.0, limit: int = WAITING) -> None:
         self.identity: Identity = model.identity
-        self._model = model
         self._batch = max_batch or model.batch
         self._max_wait = max_wait_ms / 1e3
         self._limit = limit
@@ -113,19 +112,19 @@ class QueuedEmbedder:
         return {f.name: getattr(self._counts, f.name) for f in fields(Counts)} | {"waiting": self._backlog.singles}
 
     def close(self) -> None:
-        """Embed what single callers wait for, refuse the rest of bulk loads, end the threads and close the model."""
-        if os.getpid() == self._pid:
-            with self._lock:
-                self._closing = True
-                refused = self._settled([(r, _closed()) for r in self._backlog.drop_loads()])
-                threads = list(self._threads)
-                self._work.notify_all()
-                self._room.notify_all()
-            _tell(refused)
-            for thread in threads:
-                if thread is not threading.current_thread():
-                    thread.join()
-        self._model.close()
+        """Embed what single callers wait for, refuse the rest of bulk loads, and end the threads. The model stays open."""
+        if os.getpid() != self._pid:
+            self._start_anew()
+        with self._lock:
+            self._closing = True
+            refused = self._settled([(request, _closed()) for request in self._backlog.drop_loads()])
+            threads = list(self._threads)
+            self._work.notify_all()
+            self._room.notify_all()
+        _tell(refused)
+        for thread in threads:
+            if thread is not threading.current_thread():
+                thread.join()
 
     # Callers
 

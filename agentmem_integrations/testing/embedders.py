@@ -170,8 +170,13 @@ class SleepingModel:
     ) -> None:
         self.identity = Identity("sleeping", "1", dim)
         self.batch = batch
+        self._costs = fixed_ms, text_ms, usual
         self.calls: list[int] = []
         self.lanes: Sequence[Lane] = [_SleepingLane(self, fixed_ms / 1e3, text_ms / 1e3 / usual) for _ in range(lanes)]
+
+    def arranged(self, sessions: int, threads: int) -> "SleepingModel":
+        """Return the model with so many lanes; sleeping is no faster with more threads."""
+        return SleepingModel(sessions, *self._costs, batch=self.batch, dim=self.identity.dim)
 
     def close(self) -> None:
         """Nothing to let go of."""

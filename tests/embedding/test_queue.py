@@ -54,7 +54,7 @@ class Gated:
         self.gate.release(calls)
 
     def close(self) -> None:
-        self.closed = True
+        self.closed = True  # only who opened a model may close it
 
 
 class GatedLane:
@@ -400,7 +400,6 @@ def test_closing_answers_single_callers_and_refuses_the_rest_of_a_load(queued: A
         assert isinstance(question.result(WAIT), np.ndarray)
         answers = bulk.result(WAIT)
     assert sum(isinstance(a, ClosedError) for a in answers) == 98
-    assert model.closed
     with pytest.raises(ClosedError):
         queue.embed_query("too late")
     assert not [t for t in threading.enumerate() if t in queue._threads]
@@ -562,6 +561,13 @@ def test_twenty_concurrent_adds_are_few_calls(opened: Opened) -> None:
         model.let()
         assert {a.result(WAIT).status for a in adds} == {"done"}
     assert len(model.calls) == 2
+
+
+def test_a_model_is_closed_by_whoever_opened_it(opened: Opened) -> None:
+    model = Gated()
+    with opened("memory://", embedder=model) as mem:
+        mem.add("tea", user_id="ana")
+    assert not model.closed
 
 
 async def test_what_one_caller_says_first_is_stored_first(opened: Opened) -> None:
