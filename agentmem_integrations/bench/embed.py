@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from itertools import count
 from threading import Lock, Thread
 from typing import Any, Final, Protocol, runtime_checkable
@@ -208,8 +210,6 @@ def _powers(most: int) -> list[int]:
 
 def _gpus() -> int:
     """Return whether onnxruntime could use CUDA, as a number; 0 also where it is not installed."""
-    try:
-        from onnxruntime import get_available_providers
-    except ImportError:
+    if find_spec("onnxruntime") is None:
         return 0
-    return int("CUDAExecutionProvider" in get_available_providers())
+    return int("CUDAExecutionProvider" in import_module("onnxruntime").get_available_providers())

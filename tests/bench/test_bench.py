@@ -60,7 +60,15 @@ PROMISED = {
         "peak RSS, process that opens memory:// and adds once",
         "peak RSS, process that searches 100 of 100 users",
     },
+    "embed": {
+        *(f"static: {what}" for what in ("one by one", "batches of 100", "sorted batches of 64", "one load through the queue")),
+        *(f"static: {callers} callers, {how}" for callers in (1, 20, 100) for how in ("queue", "no queue", "queue / no queue")),
+        *(f"static: search, {what}" for what in ("idle", "beside a load", "beside a load / idle, p95")),
+        *(f"static: load of 1,000, {what}" for what in ("alone", "beside searches")),
+        "CUDA",
+    },
 }
+NOUGHT = {"import of AgentMemory: frameworks loaded", "CUDA"}  # the first always, the second where there is no GPU
 
 
 @pytest.mark.parametrize("benchmark_name", BENCHMARKS)
@@ -75,7 +83,7 @@ def test_a_quick_run_reports_every_promised_figure(benchmark_name: str, tmp_path
     assert len(figures) == len(report["results"][benchmark_name]), "names are unique"
     for name, figure in figures.items():
         assert math.isfinite(figure["value"]), name
-        assert figure["value"] > 0 or name == "import of AgentMemory: frameworks loaded", name
+        assert figure["value"] > 0 or name in NOUGHT, name
         assert figure["unit"], name
         assert figure["n"] >= 1, name
         if figure["p95"] is not None:
@@ -92,6 +100,22 @@ def test_storage_finds_no_framework_and_a_file_that_holds_its_vectors(tmp_path: 
     assert values["import of AgentMemory: frameworks loaded"] == 0
     assert values["100 users x 20: per memory"] > values["100 users x 20: text per memory"] + 4 * 256
     assert values["process that opens memory:// and adds once"] > values["process that does nothing"]
+
+
+def test_embed_measures_the_embedders_named_and_the_layouts_of_one_that_has_them(tmp_path: Path) -> None:
+    target = tmp_path / "result.json"
+    assert main(["embed", "--quick", "--embedder", "sleeping", "--embedder", "sleeping:2", "--tune", "--json", str(target)]) == 0
+    values = {figure["name"]: figure for figure in json.loads(target.read_text())["results"]["embed"]}
+    for spec in ("sleeping", "sleeping:2"):
+        layouts = {name: f["value"] for name, f in values.items() if name.startswith(f"{spec}: ") and name.endswith("(sessions x threads)")}
+        assert len(layouts) >= 1
+        assert values[f"{spec}: best layout"]["value"] == max(layouts.values())
+        assert values[f"{spec}: best layout"]["goal"] in max(layouts, key=lambda name: layouts[name])
+
+
+def test_an_embedder_that_is_none_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["embed", "--quick", "--embedder", "nonsense"]) == 1
+    assert "embedder='nonsense' is unknown" in capsys.readouterr().err
 
 
 def test_json_says_how_to_make_the_same_run(capsys: pytest.CaptureFixture[str]) -> None:
@@ -118,7 +142,7 @@ def test_an_unknown_benchmark_is_a_clear_error(capsys: pytest.CaptureFixture[str
     with pytest.raises(SystemExit) as exit:
         main(["fast", "speed"])
     assert exit.value.code == 2
-    assert "unknown benchmark 'speed': choose from fast, batch, search, storage" in capsys.readouterr().err
+    assert "unknown benchmark 'speed': choose from fast, batch, search, storage, embed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -409,9 +409,7 @@ def test_threads_may_find_and_put_at_once() -> None:
         for n in range(start, start + 2_000):
             key = (n % 200).to_bytes(2)
             cache.put({key: vector(n % 200)})
-            for found in cache.find([key]).values():
-                if found[0] != n % 200:
-                    wrong.append(n)
+            wrong.extend(n for found in cache.find([key]).values() if found[0] != n % 200)
 
     threads = [threading.Thread(target=work, args=(n * 37,)) for n in range(4)]
     for thread in threads:
