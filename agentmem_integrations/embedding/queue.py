@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from time import monotonic
 from typing import Final
 
@@ -212,7 +213,7 @@ class QueuedEmbedder:
             bulk = not any(request.single for request in batch)
             kind, texts = batch[0].kind, [request.text for request in batch]
             try:
-                answers = isolated(lambda some, kind=kind: lane.embed(some, kind), texts)  # type: ignore[misc]
+                answers = isolated(partial(lane.embed, kind=kind), texts)
             except BaseException as error:  # noqa: BLE001 - whoever waits for an answer would wait for ever, whatever went wrong
                 answers = [EmbeddingError(f"embedding with {self.identity.name} failed: {type(error).__name__}")] * len(texts)
             with self._lock:
