@@ -39,6 +39,7 @@ class ObjectModel:
         self._query = self._method("embed_query")
         self._queries = getattr(inner, "embed_queries", None)
         self.batch = _batch(inner)
+        self.query_batch = self.batch if callable(self._queries) else 1  # one by one, so that nobody waits for others' questions
         self.identity = self._identified(inner)
         self.lanes: Sequence[Lane] = (self,)
 

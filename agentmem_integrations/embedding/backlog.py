@@ -59,27 +59,31 @@ class Backlog:
     """Requests in waiting.
 
     Args:
-        batch: Texts in one batch at most.
+        batch: Passages in one batch at most.
         max_wait: Seconds a batch of single requests may wait to become full; 0: it goes as soon as a lane is free.
-
-    Attributes:
-        singles: How many single requests wait.
+        query_batch: Questions in one batch at most; None for as many as passages.
     """
 
-    def __init__(self, batch: int, max_wait: float = 0.0) -> None:
+    def __init__(self, batch: int, max_wait: float = 0.0, query_batch: int | None = None) -> None:
         self._batch = batch
+        self._batches: dict[Kind, int] = {"query": query_batch or batch, "passage": batch}
+        self._waiting: dict[Kind, int] = {"query": 0, "passage": 0}
         self._max_wait = max_wait
         self._lines: dict[Kind, deque[Request]] = {"query": deque(), "passage": deque()}
         self._loads: deque[deque[Request]] = deque()
-        self.singles = 0
         self._turns = 0
         self._alert_until = 0.0
         self._per_batch = self._per_text = 0.0  # running means in seconds: of a batch of singles, of a text of a chunk
 
+    @property
+    def singles(self) -> int:
+        """How many single requests wait."""
+        return self._waiting["query"] + self._waiting["passage"]
+
     def put(self, request: Request) -> None:
         """Add a single request; also one that waits in a bulk load already, and need not wait there any longer."""
         request.single = True
-        self.singles += 1
+        self._waiting[request.kind] += 1
         self._lines[request.kind].append(request)
 
     def put_load(self, requests: Iterable[Request]) -> None:
@@ -100,14 +104,13 @@ class Backlog:
 
     def ready_at(self) -> float:
         """Return from when the single requests may go."""
-        if not self._max_wait or self.singles >= self._batch:
+        if not self._max_wait or any(self._waiting[kind] >= batch for kind, batch in self._batches.items()):
             return 0.0
         return min(line[0].arrived for line in self._lines.values() if _head(line)) + self._max_wait
 
     def drop(self, request: Request) -> None:
         """Nobody wants this any more."""
-        request.taken = True
-        self.singles -= request.single
+        self._taken(request)
 
     def drop_loads(self) -> list[Request]:
         """Take all bulk loads out, and return what was in them and in nobody's hands."""
@@ -134,8 +137,8 @@ class Backlog:
 
     def _take_singles(self) -> list[Request]:
         line = min((line for line in self._lines.values() if _head(line)), key=lambda line: line[0].number)
-        batch: list[Request] = []
-        while len(batch) < self._batch and _head(line):
+        most, batch = self._batches[line[0].kind], [self._taken(line.popleft())]
+        while len(batch) < most and _head(line):
             batch.append(self._taken(line.popleft()))
         return sorted(batch, key=lambda request: len(request.text))
 
@@ -150,7 +153,7 @@ class Backlog:
 
     def _taken(self, request: Request) -> Request:
         request.taken = True
-        self.singles -= request.single
+        self._waiting[request.kind] -= request.single
         return request
 
     def _waits(self) -> bool:

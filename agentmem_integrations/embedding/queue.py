@@ -50,7 +50,7 @@ class QueuedEmbedder:
     One thread per lane, begun when there is work for it. A forked child begins with an empty queue and threads of its own.
 
     Args:
-        model: Whose lanes.
+        model: Whose lanes. It may have a `query_batch`: questions in one call, where that is not `batch`.
         max_batch: Texts in one batch; None for what the model likes best.
         max_wait_ms: Milliseconds a batch of single requests waits to become full; 0: nobody waits for a clock.
         limit: Single requests in waiting; whoever comes then waits for room.
@@ -61,6 +61,7 @@ class QueuedEmbedder:
     def __init__(self, model: Model, max_batch: int | None = None, max_wait_ms: float = 0.0, limit: int = WAITING) -> None:
         self.identity: Identity = model.identity
         self._batch = max_batch or model.batch
+        self._query_batch = min(self._batch, getattr(model, "query_batch", None) or self._batch)
         self._max_wait = max_wait_ms / 1e3
         self._limit = limit
         self._lanes = [CheckedLane(lane, model.identity) for lane in model.lanes]
@@ -256,7 +257,7 @@ class QueuedEmbedder:
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
         self._room = threading.Condition(self._lock)
-        self._backlog = Backlog(self._batch, self._max_wait)
+        self._backlog = Backlog(self._batch, self._max_wait, self._query_batch)
         self._flying: dict[tuple[Kind, str], Request] = {}
         self._threads: list[threading.Thread] = []
         self._counts = Counts()

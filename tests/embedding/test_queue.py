@@ -22,7 +22,7 @@ from agentmem_integrations.embedding.model import Kind, Lane
 from agentmem_integrations.embedding.queue import QueuedEmbedder
 from agentmem_integrations.models import Identity, Scope
 from agentmem_integrations.ports import Answer, Matrix
-from agentmem_integrations.testing.embedders import FailingEmbedder, HashEmbedder, LyingEmbedder
+from agentmem_integrations.testing.embedders import BlockingEmbedder, FailingEmbedder, HashEmbedder, LyingEmbedder
 
 DIM = 8
 ANA = Scope("default", "ana")
@@ -527,6 +527,29 @@ def test_an_object_may_say_its_batch_and_take_several_questions(queued: Any) -> 
             ObjectModel(type("Bad", (HashEmbedder,), {"batch": batch})())
     with pytest.raises(InvalidInputError, match="embed_query"):
         ObjectModel(type("Half", (), {"embed_documents": print})())
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_questions_to_an_object_share_a_call_only_where_it_takes_several(several: bool) -> None:
+    class Waiting(BlockingEmbedder):
+        def embed_query(self, text: str) -> Any:
+            self.entered.set()
+            assert self.released.wait(WAIT)
+            return super().embed_query(text)
+
+    class Several(Waiting):
+        def embed_queries(self, texts: Sequence[str]) -> Matrix:
+            return BlockingEmbedder.embed_documents(self, texts)
+
+    embedder = Several() if several else Waiting()
+    queue = QueuedEmbedder(ObjectModel(embedder))
+    futures = [asked(queue, "first")]
+    assert embedder.entered.wait(WAIT)
+    futures += [asked(queue, f"question {n}") for n in range(10)]
+    embedder.released.set()
+    assert all(isinstance(f.result(WAIT), np.ndarray) for f in futures)
+    assert queue.usage()["batches"] == (2 if several else 11)
+    queue.close()
 
 
 def test_an_immediate_object_is_asked_without_a_queue(opened: Opened) -> None:
