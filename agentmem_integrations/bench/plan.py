@@ -55,7 +55,7 @@ class Sizes:
     soak_minutes: float = 5
     embed_texts: int = 1_000
     embed_rounds: int = 3
-    embed_load: int = 10_000
+    embed_load: int = 5_000
     embed_searches: int = 500
 
 

@@ -23,7 +23,7 @@ import pytest
 from ..errors import ClosedError, ConflictError, EmbedderMismatchError, NotFoundError
 from ..filters import parse
 from ..models import SHARED, Event, Identity, Memory, Scope
-from ..ports import Ask, Change, Defer, Delete, Fill, Insert, Outcome, Purge, Selection, Store, Sweep, Update, Vector
+from ..ports import Ask, Change, Defer, Delete, Fill, Insert, Keep, Outcome, Purge, Selection, Store, Sweep, Update, Vector
 
 NAMESPACE: Final = "default"
 IDENTITY: Final = Identity("contract", "1", 4)
@@ -49,6 +49,13 @@ def insert(id: str, text: str, scope: Scope = ANA, vector: Vector | None = None,
     owner = None if scope.user_id is SHARED else scope.user_id
     stored = memory(id, text, user_id=owner, agent_id=scope.agent_id, session_id=scope.session_id, **fields)
     return Insert(stored, scope, {} if vector is None else {"text": vector}, owed)
+
+
+def keyed(id: str, key: bytes, vector: Vector, scope: Scope = ANA) -> Insert:
+    """Return an insert whose vector is to be kept."""
+    change = insert(id, f"text of {id}", scope, vector)
+    change.key = key
+    return change
 
 
 def item(path: tuple[str, ...], key: str, value: Any, **vectors: Vector) -> Insert:
@@ -511,3 +518,36 @@ class StoreContract:
         assert (mended.ok, mended.mended, mended.owed) == (True, 1, 1)
         assert [debt.text for debt in store.debts(NAMESPACE, 10, due_only=True)] == ["tea"]
         assert store.verify(NAMESPACE, None, told.append).findings == []
+
+    # Vectors of texts embedded before
+
+    def test_a_vector_with_a_key_is_kept_and_survives_the_delete_of_its_memory(self, store: Store) -> None:
+        store.apply([keyed("a", b"k" * 32, pointing(3, 4))])
+        store.apply([Delete(meaning(ANA, "a"))])
+        found = store.kept([b"k" * 32, b"x" * 32])
+        assert list(found) == [b"k" * 32]
+        assert found[b"k" * 32].tolist() == pointing(3, 4).tolist()
+        assert store.kept_usage() == {"entries": 1, "bytes": 16}
+
+    def test_a_kept_vector_never_changes(self, store: Store) -> None:
+        store.apply([keyed("a", b"k" * 32, pointing(1)), keyed("b", b"k" * 32, pointing(0, 1))])
+        assert store.kept([b"k" * 32])[b"k" * 32].tolist() == pointing(1).tolist()
+
+    def test_purge_erases_what_was_kept_of_a_memory_and_of_its_owners_questions(self, store: Store) -> None:
+        store.apply([keyed("a", b"a" * 32, pointing(1)), keyed("b", b"b" * 32, pointing(1)), keyed("c", b"c" * 32, pointing(1), BEN)])
+        store.apply([Keep(ANA, b"q" * 32, pointing(1)), Keep(BEN, b"r" * 32, pointing(1))])
+        store.apply([Purge(meaning(ANA, "a"))])
+        assert sorted(store.kept([letter * 32 for letter in (b"a", b"b", b"c", b"q", b"r")])) == [b"b" * 32, b"c" * 32, b"r" * 32]
+
+    def test_a_question_of_somebody_who_has_nothing_is_not_kept(self, store: Store) -> None:
+        store.apply([Keep(ANA, b"q" * 32, pointing(1))])
+        assert store.kept([b"q" * 32]) == {}
+
+    def test_what_is_kept_for_an_owner_comes_newest_first_up_to_so_many_bytes(self, store: Store) -> None:
+        store.apply([keyed("a", b"a" * 32, pointing(1)), keyed("b", b"b" * 32, pointing(1), BEN), Keep(ANA, b"q" * 32, pointing(1))])
+        assert list(store.kept_for(NAMESPACE, ANA, 1_000)) == [b"q" * 32, b"a" * 32]
+        assert list(store.kept_for(NAMESPACE, ANA, 16)) == [b"q" * 32]
+
+    def test_an_owners_vectors_can_be_read_ahead(self, store: Store) -> None:
+        store.apply([insert("a", "tea", vector=pointing(1)), insert("b", "milk"), insert("c", "tea", BEN, pointing(1))])
+        assert (store.warm(NAMESPACE, ANA), store.warm(NAMESPACE, Scope(NAMESPACE, "nobody"))) == (1, 0)

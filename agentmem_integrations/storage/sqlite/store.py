@@ -11,7 +11,7 @@ from typing import Any
 import apsw
 import sqlite_vec
 
-from ...config import MATRIX_BUDGET, Durability, Twins
+from ...config import EMBEDDING_CACHE_BYTES, MATRIX_BUDGET, Durability, Twins
 from ...errors import AgentMemError, ConflictError, NotFoundError, StorageError, StoreBusyError
 from ...models import Event, Identity, Memory, Report, Scope
 from ...ports import TEXT_FIELD, Ask, Candidates, Change, Debt, Dump, Outcome, Purge, Record, Selection, Vector, WantingPage
@@ -43,7 +43,9 @@ class SqliteStore:
         StorageError: the path cannot be a memory file.
     """
 
-    def __init__(self, path: str, durability: Durability = "full", matrix_budget: int = MATRIX_BUDGET, cache_budget: int = 0) -> None:
+    def __init__(
+        self, path: str, durability: Durability = "full", matrix_budget: int = MATRIX_BUDGET, cache_budget: int = EMBEDDING_CACHE_BYTES
+    ) -> None:
         self._cache_budget = cache_budget
         self._matrices = MatrixCache(matrix_budget)
         self._connections = Connections(path, durability, self._matrices.forked)
