@@ -15,6 +15,7 @@ TURNS: Final = 4  # batches of single requests in a row while a bulk load waits;
 ALERT_S: Final = 1.0  # for so long after a single request, chunks are cut small
 CHUNK_WORTH: Final = 1.5  # ... taking no longer than so many batches of single requests: a question waits for one at most
 SMOOTHING: Final = 0.3  # weight of the newest measurement in a running mean
+CUT_BACK: Final = 0.7  # a chunk that took longer makes the next smaller by this factor; one that did not, larger by one text
 
 
 class Asking:
@@ -73,7 +74,8 @@ class Backlog:
         self._loads: deque[deque[Request]] = deque()
         self._turns = 0
         self._alert_until = 0.0
-        self._per_batch = self._per_text = 0.0  # running means in seconds: of a batch of singles, of a text of a chunk
+        self._per_batch = 0.0  # running mean in seconds of a batch of singles
+        self._cut = max(1, batch // 4)  # texts of a chunk while others ask
 
     @property
     def singles(self) -> int:
@@ -122,18 +124,16 @@ class Backlog:
 
     def note(self, batch: Sequence[Request], seconds: float, *, bulk: bool) -> None:
         """Learn from how long a batch took."""
-        if bulk:
-            self._per_text = _smoothed(self._per_text, seconds / len(batch))
-        else:
+        if not bulk:
             self._per_batch = _smoothed(self._per_batch, seconds)
+        elif self._per_batch and len(batch) <= self._cut:
+            # Not worked out from the time of a text: a call costs something by itself, so small chunks would make smaller ones
+            slow = seconds > CHUNK_WORTH * self._per_batch
+            self._cut = max(1, int(CUT_BACK * self._cut)) if slow else min(self._batch, self._cut + 1)
 
     def chunk(self, now: float) -> int:
         """Return how many texts of a bulk load may go at once."""
-        if now >= self._alert_until:
-            return self._batch
-        if not self._per_batch or not self._per_text:
-            return max(1, self._batch // 4)
-        return min(self._batch, max(1, int(CHUNK_WORTH * self._per_batch / self._per_text)))
+        return self._batch if now >= self._alert_until else self._cut
 
     def _take_singles(self) -> list[Request]:
         line = min((line for line in self._lines.values() if _head(line)), key=lambda line: line[0].number)

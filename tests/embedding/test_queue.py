@@ -237,18 +237,37 @@ def test_a_load_is_not_starved_by_questions_that_never_stop() -> None:
     assert second - first == TURNS + 1
 
 
-def test_chunks_are_small_while_others_ask_and_whole_again_later() -> None:
+def test_chunks_are_cut_to_fit_between_questions_and_whole_again_later() -> None:
     backlog = Backlog(32)
     load(backlog, 1_000)
-    first = backlog.take(100.0)
-    assert len(first) == 32
-    backlog.note(first, 0.032, bulk=True)  # a millisecond a text
+    assert len(backlog.take(100.0)) == 32
     backlog.put(request("a question", 0))
     question = backlog.take(100.0)
     assert question[0].kind == "query"
     backlog.note(question, 0.004, bulk=False)
-    assert len(backlog.take(100.1)) == 6  # one and a half questions' time
+    sizes = []
+    for _ in range(40):
+        chunk = backlog.take(100.1)
+        sizes.append(len(chunk))
+        backlog.note(chunk, 0.002 + 0.0005 * len(chunk), bulk=True)
+    assert sizes[0] == 8  # 6 ms, one and a half questions' time
+    assert min(sizes) >= 5
+    assert max(sizes) <= 9
     assert len(backlog.take(102.0)) == 32
+
+
+def test_chunks_recover_from_one_that_took_long() -> None:
+    backlog = Backlog(32)
+    load(backlog, 10_000)
+    backlog.put(request("a question", 0))
+    backlog.note(backlog.take(100.0), 0.0025, bulk=False)
+    for _ in range(10):
+        backlog.note(backlog.take(100.1), 1.0, bulk=True)
+    assert len(backlog.take(100.1)) == 1
+    for _ in range(20):
+        chunk = backlog.take(100.1)
+        backlog.note(chunk, 0.002 + 0.0005 * len(chunk), bulk=True)
+    assert len(backlog.take(100.1)) >= 2
 
 
 def test_several_loads_take_turns() -> None:
