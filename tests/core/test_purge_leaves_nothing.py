@@ -233,19 +233,6 @@ def plant_words(ground: Ground) -> list[bytes]:
     return [b"jjqzjxword", b"ccenqzjx", b"xxqzjxnew"]
 
 
-@plants("memories_fts_idx", "term")
-def plant_more_words_than_fit_a_page(ground: Ground) -> list[bytes]:
-    for some in range(20):  # in turn with Ben's, so that each page has words of both
-        ground.add(" ".join(f"zz{n:06}" for n in range(some, 6_000, 40)))
-        ground.mem.add(" ".join(f"zz{n:06}" for n in range(some + 20, 6_000, 40)), user_id="ben")
-    connection = apsw.Connection(ground.path)
-    terms = b" ".join(bytes(row[0]) for row in connection.execute("SELECT CAST(term AS BLOB) FROM memories_fts_idx"))
-    connection.close()
-    found = [word for word in re.findall(rb"zz\d{6}", terms) if int(word[2:]) % 40 < 20]
-    assert found, "no word became a page's first"
-    return found
-
-
 @plants("embedding_cache", "key")
 def plant_the_keys_of_what_was_embedded(ground: Ground) -> list[bytes]:
     identity = Identity("hash", "1", 64)
@@ -266,6 +253,19 @@ def plant_what_was_embedded(ground: Ground) -> list[bytes]:
     texts = ["a vector of before", "a vector of since", "a vector that was deleted", "a vector to ask"]
     whole = [v.tobytes() for v in FailingEmbedder(failing=False).embed_documents(texts)]
     return [v[start : start + 16] for v in whole for start in range(0, len(v), 64)]
+
+
+@plants("memories_fts_idx", "term")
+def plant_more_words_than_fit_a_page(ground: Ground) -> list[bytes]:
+    for some in range(20):  # in turn with Ben's, so that each page has words of both
+        ground.add(" ".join(f"zz{n:06}" for n in range(some, 6_000, 40)))
+        ground.mem.add(" ".join(f"zz{n:06}" for n in range(some + 20, 6_000, 40)), user_id="ben")
+    connection = apsw.Connection(ground.path)
+    terms = b" ".join(bytes(row[0]) for row in connection.execute("SELECT CAST(term AS BLOB) FROM memories_fts_idx"))
+    connection.close()
+    found = [word for word in re.findall(rb"zz\d{6}", terms) if int(word[2:]) % 40 < 20]
+    assert found, "no word became a page's first"
+    return found
 
 
 NUMBER = "a number of this file"
