@@ -50,7 +50,7 @@ def judge(row: Row) -> Judged:
     """Say what a row of `check_memories` should have.
 
     Raises:
-        ValueError: it cannot be read. OverflowError: a time is none.
+        SchemaError: it cannot be read. ValueError, OverflowError: what it holds is none.
     """
     blank = [None if position in Mappings else value for position, value in enumerate(row[:-_ADDED])]
     memory = memory_of(tuple(blank))

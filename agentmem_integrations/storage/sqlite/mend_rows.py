@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import apsw
 
+from ...errors import SchemaError
 from ...filters import canonical
 from .check_memories import METADATA, NO, PROVENANCE, SCOPE, SUCCEEDED, TWIN, TWINS, VALUE, Judged, judge, readable, wants_vector
 from .check_rest import job_rows, line_rows
@@ -44,7 +45,7 @@ class Rows:
     def _memories(self, nos: list[int]) -> list[tuple[Row, Judged]]:
         found = []
         for row in query(self._connection, "check_memories", (json.dumps(nos),)):
-            with suppress(ValueError, OverflowError):  # unreadable: noted by the check, and nothing can be done
+            with suppress(SchemaError, ValueError, OverflowError):  # unreadable: noted by the check, and nothing can be done
                 found.append((row, judge(row)))
         return found
 
