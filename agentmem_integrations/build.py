@@ -33,7 +33,7 @@ class Engine:
     closed: bool = False
     rooms: list["Room"] = field(default_factory=list)
     owned: list[Callable[[], None]] = field(default_factory=list)  # closes what was made here for the collections
-    embedders: dict[Any, tuple[Any, CachedEmbedder]] = field(default_factory=dict)  # by spec or identity of the object, with that
+    embedders: dict[Any, tuple[Any, Embedder]] = field(default_factory=dict)  # by spec or identity of the object, with that
     _executor: ThreadPoolExecutor | None = None
     _pid: int = 0
 
@@ -62,7 +62,8 @@ class Engine:
             room.writing.close()
         self.commits.stage.close()
         for _, embedder in self.embedders.values():
-            embedder.queue.close()
+            if isinstance(embedder, CachedEmbedder):
+                embedder.queue.close()
         for close in self.owned:
             close()
         if self._executor is not None and self._pid == os.getpid():
@@ -161,7 +162,7 @@ def open_room(engine: Engine, settings: Settings) -> Room:
 
 
 def open_embedder(engine: Engine, spec: Any) -> Embedder | None:
-    """Return the embedder that a setting means; collections of one store share the queue before a model.
+    """Return the embedder that a setting means; what one store's collections have in common is one model behind one queue.
 
     Args:
         engine: The open store.
@@ -169,6 +170,8 @@ def open_embedder(engine: Engine, spec: Any) -> Embedder | None:
 
     Raises:
         InvalidInputError: it means none.
+        MissingExtraError: the package it needs is not installed.
+        EmbeddingError: the model cannot be loaded, or does not embed.
     """
     if spec is None:
         return None
@@ -176,40 +179,65 @@ def open_embedder(engine: Engine, spec: Any) -> Embedder | None:
         from .embedding.lazy import BundledEmbedder
 
         return BundledEmbedder()
-    if getattr(spec, "immediate", False):
-        from .embedding.direct import DirectEmbedder
-
-        return DirectEmbedder(open_model(spec))
     key = spec if isinstance(spec, str) else id(spec)
-    if key not in engine.embedders:
-        from .embedding.queue import QueuedEmbedder
-
-        model = open_model(spec)
-        if model is not spec:
-            engine.owned.append(model.close)
-        queued = QueuedEmbedder(model, *(engine.queue or ()))
-        made = CachedEmbedder(queued, engine.vectors, engine.store.kept, engine.commits.keep)
-        engine.embedders.setdefault(key, (spec, made))  # two threads may open a collection each: the first one's is shared
+    if key not in engine.embedders:  # two threads may open a collection each: the first one's is shared
+        engine.embedders.setdefault(key, (spec, _wired(engine, spec)))
     return engine.embedders[key][1]
 
 
+def _wired(engine: Engine, spec: Any) -> Embedder:
+    model = open_model(spec)
+    if model is not spec:
+        engine.owned.append(model.close)
+    if getattr(model, "immediate", False):
+        from .embedding.direct import DirectEmbedder
+
+        return DirectEmbedder(model)
+    from .embedding.queue import QueuedEmbedder
+
+    return CachedEmbedder(QueuedEmbedder(model, *(engine.queue or ())), engine.vectors, engine.store.kept, engine.commits.keep)
+
+
 def open_model(spec: Any) -> Model:
-    """Return the embedding model that a spec names.
+    """Return the embedding model that a spec names. It may be `immediate`: then no queue is worth its while.
 
     Args:
-        spec: An object with `embed_documents` and `embed_query`, or a `Model` itself.
+        spec: `"fastembed:<model or folder>"` or a `FastEmbed`, `"model2vec:<folder or id>"`, an object with `embed_documents` and
+            `embed_query`, or a `Model` itself.
 
     Raises:
         InvalidInputError: it is none of these.
+        MissingExtraError: the package it needs is not installed.
+        EmbeddingError: the model cannot be loaded, or does not embed.
     """
     if isinstance(spec, str):
-        raise InvalidInputError(f"embedder={shown(spec)} is unknown: use 'static', or an object with embed_documents and embed_query")
+        return _named_model(spec)
+    from .embedding.fastembed import FastEmbed
+
+    if isinstance(spec, FastEmbed):
+        return spec.open()
     if all(hasattr(spec, name) for name in ("identity", "lanes", "batch")):
         model: Model = spec
         return model
     from .embedding.anyobject import ObjectModel
 
     return ObjectModel(spec)
+
+
+def _named_model(spec: str) -> Model:
+    kind, _, name = spec.partition(":")
+    if kind == "fastembed" and name:
+        from .embedding.fastembed import FastEmbed
+
+        return FastEmbed(name).open()
+    if kind == "model2vec" and name:
+        from .embedding.model2vec import Model2VecModel
+
+        return Model2VecModel(name)
+    raise InvalidInputError(
+        f"embedder={shown(spec)} is unknown: use 'static', 'fastembed:<model or folder>', 'model2vec:<folder or id>', "
+        "or an object with embed_documents and embed_query"
+    )
 
 
 def _one_of(what: str, value: Any, choices: Any) -> None:

@@ -23,7 +23,7 @@ class ObjectModel:
     well. Coroutines run on a private event loop, see `eventloop`. The object is called by one thread at a time.
 
     Args:
-        inner: The object. It may have `name`, `revision`, `dim` and `batch` (texts it embeds best in one call), and
+        inner: The object. It may have `name`, `revision`, `dim`, `batch` (texts it embeds best in one call) and `immediate`, and
             `embed_queries(texts)` for several questions at once. A missing `dim` is found by embedding one word; a missing `name`
             is the class's.
 
@@ -38,6 +38,7 @@ class ObjectModel:
         self._documents = self._method("embed_documents")
         self._query = self._method("embed_query")
         self._queries = getattr(inner, "embed_queries", None)
+        self.immediate = bool(getattr(inner, "immediate", False))
         self.batch = _batch(inner)
         self.query_batch = self.batch if callable(self._queries) else 1  # one by one, so that nobody waits for others' questions
         self.identity = self._identified(inner)
