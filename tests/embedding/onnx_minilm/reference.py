@@ -1,6 +1,6 @@
-"""all-MiniLM-L6-v2 written down from the definition of BERT (Devlin et al. 2019), in numpy and float64: what the ONNX graph is compared with.
+"""all-MiniLM-L6-v2 written down from the definition of BERT (Devlin et al. 2019), in numpy and float64.
 
-It shares nothing with the graph but the file of weights: one text at a time, so no padding and no mask.
+The ONNX graph is compared with it. It shares nothing with the graph but the file of weights: one text at a time, so no padding and no mask.
 """
 
 import json
