@@ -133,8 +133,8 @@ class FastEmbedModel:
     def embed(self, texts: Sequence[str], kind: Kind, lane: int) -> Matrix:
         """Return one unit vector per text, shape (n, dim), float32, made in one lane.
 
-        Texts of about one length run together, so that little is padded. A vector's last bits depend on how long the longest of
-        its batch is (cosine to the text alone: 0.999999 or more).
+        Texts of about one length run together, so that little is padded. A vector's last bits may depend on how long the longest
+        of its batch is, with the model and the processor.
         """
         sessions = self._open()
         # Lone surrogates are valid in a str but not in UTF-8; like control characters they carry no meaning

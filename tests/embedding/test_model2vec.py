@@ -13,7 +13,7 @@ from model2vec import StaticModel
 from tokenizers import Tokenizer  # type: ignore[import-untyped, unused-ignore]
 
 from agentmem_integrations import AgentMemory
-from agentmem_integrations.embedding.model2vec import Model2VecEmbedder
+from agentmem_integrations.embedding.model2vec import Model2VecModel
 from agentmem_integrations.embedding.static import TABLE_DIR
 from agentmem_integrations.errors import EmbedderMismatchError, EmbeddingError, MissingExtraError
 
@@ -60,7 +60,7 @@ def test_vectors_are_those_of_model2vec(table: Any, tmp_path: Path, kind: str) -
         options["max_length"] = 3 if kind == "short" else None
     reference = saved(tmp_path, vectors, **options)
     expected = unit(reference.encode(TEXTS).astype(np.float64))
-    found = Model2VecEmbedder(str(tmp_path)).embed_documents(TEXTS)
+    found = Model2VecModel(str(tmp_path)).embed(TEXTS, "passage")
     assert found.dtype == np.float32
     assert (found * expected).sum(axis=1).min() > (0.9999 if kind == "half" else 0.999999)
 
@@ -86,22 +86,22 @@ def test_another_table_is_another_embedder_and_the_same_one_elsewhere_is_not(fol
 
 
 def test_the_same_text_gives_the_same_vector_from_many_threads(folder: Path) -> None:
-    embedder = Model2VecEmbedder(str(folder))
+    embedder = Model2VecModel(str(folder))
     assert embedder.immediate
-    expected = embedder.embed_documents(TEXTS)
-    assert all(np.array_equal(embedder.embed_query(text), row) for text, row in zip(TEXTS, expected, strict=True))
+    expected = embedder.embed(TEXTS, "passage")
+    assert all(np.array_equal(embedder.embed([text], "query")[0], row) for text, row in zip(TEXTS, expected, strict=True))
     with ThreadPoolExecutor(8) as pool:
-        assert all(np.array_equal(found, expected) for found in pool.map(lambda _: embedder.embed_documents(TEXTS), range(64)))
+        assert all(np.array_equal(found, expected) for found in pool.map(lambda _: embedder.embed(TEXTS, "passage"), range(64)))
 
 
 def test_a_text_without_known_tokens_gets_a_vector_all_the_same(folder: Path) -> None:
-    nothing, surrogate = Model2VecEmbedder(str(folder)).embed_documents(["", "\ud800"])
+    nothing, surrogate = Model2VecModel(str(folder)).embed(["", "\ud800"], "passage")
     assert abs(float(np.linalg.norm(nothing.astype(np.float64))) - 1) < 1e-6
     assert np.array_equal(nothing, surrogate)
 
 
 def test_an_empty_batch_gives_no_rows(folder: Path) -> None:
-    assert Model2VecEmbedder(str(folder)).embed_documents([]).shape == (0, 256)
+    assert Model2VecModel(str(folder)).embed([], "passage").shape == (0, 256)
 
 
 def test_a_folder_without_a_model_says_what_to_do(tmp_path: Path) -> None:
@@ -131,12 +131,12 @@ def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
 
 FORK = """
 import os, sys
-from agentmem_integrations.embedding.model2vec import Model2VecEmbedder
-embedder = Model2VecEmbedder(sys.argv[1])
-before = embedder.embed_documents(["tea and rain"] * 500)
+from agentmem_integrations.embedding.model2vec import Model2VecModel
+embedder = Model2VecModel(sys.argv[1])
+before = embedder.embed(["tea and rain"] * 500, "passage")
 child = os.fork()
 if child == 0:
-    sys.exit(0 if (embedder.embed_documents(["tea and rain"] * 500) == before).all() else 1)
+    sys.exit(0 if (embedder.embed(["tea and rain"] * 500, "passage") == before).all() else 1)
 raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
