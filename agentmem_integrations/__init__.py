@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .embedding.openai import OpenAIEmbedder
     from .errors import (
         AgentMemError,
         ClosedError,
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
         FilterError,
         InvalidInputError,
         MissingExtraError,
+        ModelAccessError,
+        ModelBusyError,
+        ModelError,
+        ModelRequestError,
+        ModelTimeoutError,
         NetworkFilesystemWarning,
         NotADatabaseError,
         NotFoundError,
@@ -25,8 +31,10 @@ if TYPE_CHECKING:
         StoreBusyError,
         StoreFullError,
         TextError,
+        TextTooLongError,
         VectorError,
     )
+    from .llm.openai import OpenAIChat
     from .memory import AgentMemory, UserMemory
     from .models import DIFFERENCES, KINDS, SHARED, AddResult, Event, Finding, Hit, Memory, Report
 
@@ -39,15 +47,20 @@ _HOMES = {
         "AgentMemError", "ClosedError", "ConflictError", "EmbedderMismatchError", "EmbeddingError", "FilterError",
         "InvalidInputError", "MissingExtraError", "NetworkFilesystemWarning", "NotADatabaseError", "NotFoundError", "SchemaError",
         "ScopeError", "StorageError", "StoreBusyError", "StoreFullError", "TextError", "VectorError",
+        "ModelAccessError", "ModelBusyError", "ModelError", "ModelRequestError", "ModelTimeoutError", "TextTooLongError",
     ),
+    "embedding.openai": ("OpenAIEmbedder",),
+    "llm.openai": ("OpenAIChat",),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "DIFFERENCES", "KINDS", "SHARED", "AddResult", "AgentMemError", "AgentMemory", "ClosedError", "ConflictError",
     "EmbedderMismatchError", "EmbeddingError", "Event", "FilterError", "Finding", "Hit", "InvalidInputError", "Memory",
-    "MissingExtraError", "NetworkFilesystemWarning", "NotADatabaseError", "NotFoundError", "Report", "SchemaError", "ScopeError",
-    "StorageError", "StoreBusyError", "StoreFullError", "TextError", "UserMemory", "VectorError",
+    "MissingExtraError", "ModelAccessError", "ModelBusyError", "ModelError", "ModelRequestError", "ModelTimeoutError",
+    "NetworkFilesystemWarning", "NotADatabaseError", "NotFoundError", "OpenAIChat", "OpenAIEmbedder", "Report", "SchemaError",
+    "ScopeError", "StorageError", "StoreBusyError", "StoreFullError", "TextError", "TextTooLongError", "UserMemory",
+    "VectorError",
 ]  # fmt: skip
 
 

@@ -1,23 +1,28 @@
 """Settings become wired objects. The only place that names concrete classes."""
 
+import contextlib
 import os
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from .config import EMBEDDING_CACHE_BYTES, MEMORY_URL, PATH_LIMIT, Durability, Mode, Queue, Settings, Twins
 from .embedding.cache import CachedEmbedder, VectorCache
 from .embedding.model import Model
-from .errors import ClosedError, InvalidInputError, shown
+from .errors import ClosedError, InvalidInputError, NotFoundError, shown
 from .models import Scope
 from .pipeline.add import AddHallway
 from .pipeline.checks import read_choice, read_name
 from .pipeline.search import SearchHallway
 from .pipeline.writing import Commits, Writing
-from .ports import Embedder, Store
+from .ports import ChatModel, Embedder, Store
 
+if TYPE_CHECKING:
+    from .llm.loop import LoopThread
+
+OPENAI: Final = "openai:"
 READERS = min(32, 4 + (os.cpu_count() or 1))  # threads for awaited reads: SQLite and numpy release the GIL
 
 
@@ -150,7 +155,7 @@ def open_room(engine: Engine, settings: Settings) -> Room:
     namespace = read_name(settings.namespace, "namespace")
     if namespace is None:
         raise InvalidInputError("namespace=None: pass the collection's name")
-    embedder = open_embedder(engine, settings.embedder)
+    embedder = open_embedder(engine, settings.embedder, namespace)
     policy = engine.store.open_collection(namespace, settings.twins, embedder.identity if embedder else None)
     writing = Writing(engine.commits, embedder, namespace)
     room = Room(
@@ -161,12 +166,38 @@ def open_room(engine: Engine, settings: Settings) -> Room:
     return room
 
 
-def open_embedder(engine: Engine, spec: Any) -> Embedder | None:
+def chat_model(spec: Any, loop: "LoopThread | None" = None) -> ChatModel:
+    """Return the language model that a spec names.
+
+    Args:
+        spec: `"openai:<model>"`, a function that takes a prompt and returns the answer, or a `ChatModel`.
+        loop: What its traffic runs on; default a loop of its own.
+
+    Raises:
+        InvalidInputError: it names none.
+        MissingExtraError: the package it needs is not installed.
+    """
+    if isinstance(spec, str) and spec.startswith(OPENAI):
+        from .llm.openai import OpenAIChat
+
+        return OpenAIChat(spec.removeprefix(OPENAI), loop=loop)
+    if not isinstance(spec, str) and callable(getattr(spec, "reply", None)):
+        model: ChatModel = spec
+        return model
+    if callable(spec):
+        from .llm.callable import CallableChat
+
+        return CallableChat(spec)
+    raise InvalidInputError(f"llm={shown(spec)} is unknown: use 'openai:<model>', OpenAIChat(...), or a function from prompt to answer")
+
+
+def open_embedder(engine: Engine, spec: Any, namespace: str) -> Embedder | None:
     """Return the embedder that a setting means; what one store's collections have in common is one model behind one queue.
 
     Args:
         engine: The open store.
         spec: As for `AgentMemory`.
+        namespace: The collection it is for: what that recorded of the model need not be asked for.
 
     Raises:
         InvalidInputError: it means none.
@@ -181,14 +212,17 @@ def open_embedder(engine: Engine, spec: Any) -> Embedder | None:
         return BundledEmbedder()
     key = spec if isinstance(spec, str) else id(spec)
     if key not in engine.embedders:  # two threads may open a collection each: the first one's is shared
-        engine.embedders.setdefault(key, (spec, _wired(engine, spec)))
+        engine.embedders.setdefault(key, (spec, _wired(engine, spec, namespace)))
     return engine.embedders[key][1]
 
 
-def _wired(engine: Engine, spec: Any) -> Embedder:
+def _wired(engine: Engine, spec: Any, namespace: str) -> Embedder:
     model = open_model(spec)
     if model is not spec:
         engine.owned.append(model.close)
+    if hasattr(model, "assume"):
+        with contextlib.suppress(NotFoundError):  # a new collection has recorded nothing
+            model.assume(engine.store.identity(namespace))
     if getattr(model, "immediate", False):
         from .embedding.direct import DirectEmbedder
 
@@ -199,11 +233,13 @@ def _wired(engine: Engine, spec: Any) -> Embedder:
 
 
 def open_model(spec: Any) -> Model:
-    """Return the embedding model that a spec names. It may be `immediate`: then no queue is worth its while.
+    """Return the embedding model that a spec names.
+
+    It may be `immediate`: then no queue is worth its while. It may have `assume(identity)`, and take its dimension from that.
 
     Args:
-        spec: `"fastembed:<model or folder>"` or a `FastEmbed`, `"model2vec:<folder or id>"`, an object with `embed_documents` and
-            `embed_query`, or a `Model` itself.
+        spec: `"fastembed:<model or folder>"` or a `FastEmbed`, `"openai:<model>"`, `"model2vec:<folder or id>"`, an object with
+            `embed_documents` and `embed_query`, or a `Model` itself, such as an `OpenAIEmbedder`.
 
     Raises:
         InvalidInputError: it is none of these.
@@ -216,7 +252,7 @@ def open_model(spec: Any) -> Model:
 
     if isinstance(spec, FastEmbed):
         return spec.open()
-    if all(hasattr(spec, name) for name in ("identity", "lanes", "batch")):
+    if hasattr(spec, "lanes") and hasattr(spec, "batch"):  # not `identity`: some must ask somebody for it
         model: Model = spec
         return model
     from .embedding.anyobject import ObjectModel
@@ -226,6 +262,10 @@ def open_model(spec: Any) -> Model:
 
 def _named_model(spec: str) -> Model:
     kind, _, name = spec.partition(":")
+    if spec.startswith(OPENAI):
+        from .embedding.openai import OpenAIEmbedder
+
+        return OpenAIEmbedder(name)
     if kind == "fastembed" and name:
         from .embedding.fastembed import FastEmbed
 
@@ -235,7 +275,7 @@ def _named_model(spec: str) -> Model:
 
         return Model2VecModel(name)
     raise InvalidInputError(
-        f"embedder={shown(spec)} is unknown: use 'static', 'fastembed:<model or folder>', 'model2vec:<folder or id>', "
+        f"embedder={shown(spec)} is unknown: use 'static', 'fastembed:<model or folder>', 'openai:<model>', 'model2vec:<folder or id>', "
         "or an object with embed_documents and embed_query"
     )
 

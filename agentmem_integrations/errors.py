@@ -11,8 +11,13 @@
     ├── ClosedError                         the memory was closed
     ├── MissingExtraError (ImportError)     an optional package is not installed
     ├── EmbeddingError                      the embedder failed, or gave unusable vectors
+    │   └── TextTooLongError                more tokens than the embedding model takes
     ├── EmbedderMismatchError               the collection was written with another embedder
     ├── ModelError                          the language model failed, or answered what cannot be used
+    │   ├── ModelTimeoutError               no answer in time
+    │   ├── ModelBusyError                  too many requests, or the quota is used up
+    │   ├── ModelAccessError                the key was not accepted
+    │   ├── ModelRequestError               the endpoint does not take such a request
     │   └── ReplyError                      its reply cannot be read as what it was asked for
     └── StorageError                        the file could not be used
         ├── NotADatabaseError               something else lies at that path
@@ -72,12 +77,32 @@ class EmbeddingError(AgentMemError):
     """The embedder failed, or returned vectors that cannot be stored."""
 
 
+class TextTooLongError(EmbeddingError):
+    """The text has more tokens than the embedding model takes."""
+
+
 class EmbedderMismatchError(AgentMemError):
     """The collection holds vectors of another embedder."""
 
 
 class ModelError(AgentMemError):
-    """The language model failed, or answered what cannot be used."""
+    """The language model failed, could not be reached, or answered what cannot be used."""
+
+
+class ModelTimeoutError(ModelError):
+    """The language model did not answer in time."""
+
+
+class ModelBusyError(ModelError):
+    """The endpoint takes no more requests for now: too many of them, or the quota is used up."""
+
+
+class ModelAccessError(ModelError):
+    """The endpoint did not accept the API key."""
+
+
+class ModelRequestError(ModelError):
+    """The endpoint does not take such a request: no such model, too long, or a parameter it does not know."""
 
 
 class ReplyError(ModelError):

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..config import ID_LIMIT, MAX_DIM
 from ..errors import EmbeddingError, InvalidInputError, shown
 from ..models import Identity
 from ..ports import Matrix
+from .checked import check_identity
 from .eventloop import PrivateLoop
 from .model import Kind, Lane
 
@@ -63,10 +63,7 @@ class ObjectModel:
     def _identified(self, inner: Any) -> Identity:
         name = str(getattr(inner, "name", None) or f"{type(inner).__module__}.{type(inner).__qualname__}")
         dim, revision = getattr(inner, "dim", None), str(getattr(inner, "revision", None) or "")
-        if not (name + revision).isprintable() or len(name) > ID_LIMIT or len(revision) > ID_LIMIT:
-            raise InvalidInputError(f"embedder: its name {shown(name)} or revision {shown(revision)} is too long or not printable")
-        if dim is not None and (isinstance(dim, bool) or not isinstance(dim, int) or not 0 < dim <= MAX_DIM):
-            raise InvalidInputError(f"embedder: its dim is {shown(dim)}, and 1 to {MAX_DIM:,} is possible")
+        check_identity(name, revision, 1 if dim is None else dim)
         return Identity(name, revision, dim if dim is not None else self._measure())
 
     def _method(self, name: str) -> Callable[[Any], Any]:

@@ -6,10 +6,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import EmbeddingError
+from ..config import ID_LIMIT, MAX_DIM
+from ..errors import EmbeddingError, InvalidInputError, shown
 from ..models import Identity
 from ..ports import Matrix
 from .model import Kind, Lane
+
+
+def check_identity(name: str, revision: str, dim: Any) -> None:
+    """Refuse what no file should record, nor a message show.
+
+    Raises:
+        InvalidInputError: the name or revision is too long or not printable, or the dimension is none.
+    """
+    if not (name + revision).isprintable() or len(name) > ID_LIMIT or len(revision) > ID_LIMIT:
+        raise InvalidInputError(f"embedder: its name {shown(name)} or revision {shown(revision)} is too long or not printable")
+    if isinstance(dim, bool) or not isinstance(dim, int) or not 0 < dim <= MAX_DIM:
+        raise InvalidInputError(f"embedder: its dim is {shown(dim)}, and 1 to {MAX_DIM:,} is possible")
 
 
 class CheckedLane:
@@ -18,9 +31,13 @@ class CheckedLane:
     Args:
         lane: What it asks.
         identity: Whose vectors these are to be.
+
+    Raises:
+        InvalidInputError: see `check_identity`.
     """
 
     def __init__(self, lane: Lane, identity: Identity) -> None:
+        check_identity(identity.name, identity.revision, identity.dim)
         self._lane = lane
         self._identity = identity
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import AgentMemError, ClosedError, EmbeddingError, InvalidInputError, MissingExtraError
+from ..errors import AgentMemError, ClosedError, EmbeddingError, InvalidInputError, MissingExtraError, shown
 from ..models import Identity
 from ..ports import Matrix
 from . import folder
@@ -91,7 +91,7 @@ class FastEmbed:
         for name in ("sessions", "threads", "batch"):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-                raise InvalidInputError(f"{name}={value!r}: pass a whole number, 1 or more" + ("" if name == "batch" else ", or None"))
+                raise InvalidInputError(f"{name}={shown(value)}: pass a whole number, 1 or more" + ("" if name == "batch" else ", or None"))
         return FastEmbedModel(self)
 
 
@@ -289,7 +289,7 @@ def _listed(library: Any, spec: FastEmbed, known: str | None, place: Path | None
     pooling = spec.pooling or pooling
     types = {"mean": PoolingType.MEAN, "cls": PoolingType.CLS, "last": PoolingType.LAST_TOKEN, "none": PoolingType.DISABLED}
     if pooling not in types:
-        raise InvalidInputError(f"pooling={pooling!r}: use one of {', '.join(map(repr, types))}")
+        raise InvalidInputError(f"pooling={shown(pooling)}: use one of {', '.join(map(repr, types))}")
     name = f"agentmem-integrations/{known or 'local'}/{pooling}/{file}"
     if not any(model["model"].lower() == name.lower() for model in library.TextEmbedding.list_supported_models()):
         library.TextEmbedding.add_custom_model(

@@ -1,1 +1,1 @@
-"""Language models: the prompts they are shown, and how their replies are read."""
+"""Language models: the prompts they are shown, how their replies are read, the adapters that ask them, and their event loop."""

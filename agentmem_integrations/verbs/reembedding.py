@@ -38,7 +38,7 @@ class Reembedding(Scoped):
         room = self._room
 
         def change() -> int:
-            new = open_embedder(room.engine, embedder)
+            new = open_embedder(room.engine, embedder, room.namespace)
             if new is None:
                 raise InvalidInputError("reembed(None): pass the embedder that the collection is to have, such as 'static'")
             hallway = ReembedHallway(room.writing, room.namespace, new, room.adopt)
