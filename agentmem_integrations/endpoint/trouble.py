@@ -20,8 +20,8 @@ PASSING: Final = frozenset({"timeout", "connection", "busy", "server", "reply"})
 LONGEST_BACKOFF_S: Final = 8.0
 _plain = re.compile(r"[a-z][a-z0-9_]{0,63}").fullmatch  # the shape of codes and of parameters, not of keys and seldom of text
 _traceable = re.compile(r"[\w-]{1,64}").fullmatch
-_about_length = re.compile(
-    r"context.length|too (long|large|many tokens)|(max\w*|exceed\w*|less than|limit).{0,80}token", re.IGNORECASE
+_about_length = re.compile(  # and not about the parameter `max_tokens`
+    r"context.length|too (long|large|many tokens)|\b(max|maximum|exceed\w*|less than|limit)\b.{0,80}\btokens?\b", re.IGNORECASE
 ).search
 
 

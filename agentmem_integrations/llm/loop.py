@@ -6,7 +6,6 @@ other or at once. So all traffic runs on this one, and every caller waits for it
 
 import asyncio
 import concurrent.futures
-import ctypes
 import os
 import selectors
 import threading
@@ -110,9 +109,12 @@ class LoopThread:
         return self._serving
 
     def _forked(self) -> None:
-        """Begin anew in a child: the parent's thread is not here, and its connections are the parent's."""
-        if self._serving is not None:
-            _never_finalize(self._serving)
+        """Begin anew in a child: the parent's thread is not here, and its connections are the parent's.
+
+        Nothing of these may be closed or finalised here: that would take their sockets out of the selector, which parent and
+        child share, and may write TLS's farewell to a socket the parent is using. The frame of the parent's thread, which never
+        goes on here and is never unwound, holds the loop and the connections for as long as the child lives.
+        """
         self._serving = None
         self._changing = threading.Lock()
 
@@ -161,16 +163,6 @@ def _end(pid: int, loop: asyncio.AbstractEventLoop, thread: threading.Thread, pa
         return
     if thread is not threading.current_thread():
         thread.join(patience)
-
-
-def _never_finalize(serving: _Serving) -> None:
-    """Keep a parent's loop and connections from ever being finalised in a child.
-
-    A finaliser would take their sockets out of the selector, which parent and child share, and may write TLS's farewell to a
-    socket that the parent is using. At the end of a program Python finalises whatever it can; a reference that nobody holds
-    is the one thing that stops it.
-    """
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(serving))
 
 
 @cache

@@ -145,16 +145,18 @@ class OpenAIChat:
 
     async def _reply(self, request: ChatRequest) -> ChatReply:
         dialect = self._dialect
+        tried = {dialect}
         while True:
             answer = await self._client().ask("/chat/completions", {**dialect.body(self._model, request), **self._extra}, read_reply)
             if not isinstance(answer, Trouble):
                 self._remember(dialect)
                 return answer
             other = dialect.after(answer, request)
-            if other is None:
+            if other is None or other in tried:
                 kind, way_out = WAYS_OUT[answer.cause]
                 raise kind(f"{self.name}: the endpoint {answer}: {way_out}")
             dialect = other
+            tried.add(dialect)
 
     def _remember(self, dialect: Dialect) -> None:
         """Note what worked after a refusal; what works at once says nothing about what others have learnt meanwhile."""

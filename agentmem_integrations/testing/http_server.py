@@ -62,13 +62,15 @@ class HttpServer:
     Attributes:
         busy: Requests that wait for their answer at this moment.
         most_busy: The most that ever did.
+        accepted: Connections there ever were.
+        connections: Those that are open.
     """
 
     def __init__(self, answer: Callable[[Request], Answer], latency_s: float = 0.0, port: int = 0) -> None:
         self.answer = answer
         self.latency_s = latency_s
         self.port = port
-        self.busy = self.most_busy = 0
+        self.busy = self.most_busy = self.accepted = 0
         self.connections: set[_Connection] = set()
         self._loop = asyncio.new_event_loop()
         self._listening = threading.Event()
@@ -113,6 +115,7 @@ class _Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._server.connections.add(self)
+        self._server.accepted += 1
 
     def connection_lost(self, error: Exception | None) -> None:
         self._server.connections.discard(self)
