@@ -106,7 +106,7 @@ class OpenAIServer:
         self._count = 0
         self._planned: deque[Fault] = deque()
         self._always: Fault | None = None
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._http = HttpServer(self._answer, latency_s, port)
 
     @property
@@ -124,14 +124,29 @@ class OpenAIServer:
         """How many requests there were."""
         return self._count
 
+    @property
+    def connections(self) -> int:
+        """How many connections there ever were."""
+        return self._http.accepted
+
+    def wait_for(self, count: int, timeout_s: float = 30.0) -> None:
+        """Wait until there were so many requests.
+
+        Raises:
+            TimeoutError: they did not come.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._count >= count, timeout_s):
+                raise TimeoutError(f"only {self._count} of {count} requests came")
+
     def fail_next(self, *faults: Fault) -> None:
         """Let the next requests go wrong, one after the other."""
-        with self._lock:
+        with self._changed:
             self._planned.extend(faults)
 
     def fail_always(self, fault: Fault | None) -> None:
         """Let all requests go wrong until further notice; None: no more."""
-        with self._lock:
+        with self._changed:
             self._always = fault
 
     def texts(self) -> list[list[str]]:
@@ -150,11 +165,12 @@ class OpenAIServer:
     def _answer(self, request: Request) -> Answer:
         if request.path.endswith("/stats"):
             return Answer({"count": self._count, "concurrent": self.concurrent})
-        with self._lock:
+        with self._changed:
+            if self._record:
+                self.requests.append(request)
             number, self._count = self._count, self._count + 1
+            self._changed.notify_all()
             fault = self._planned.popleft() if self._planned else self._always or self._random_fault(number)
-        if self._record:
-            self.requests.append(request)
         if self.api_key is not None and request.headers.get("authorization") != f"Bearer {self.api_key}":
             fault = "401"
         if fault is not None and (answer := self._refused(fault, request)) is not None:

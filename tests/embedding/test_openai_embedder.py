@@ -41,7 +41,7 @@ def embedder(server: OpenAIServer) -> Iterator[Callable[..., OpenAIEmbedder]]:
     made: list[OpenAIEmbedder] = []
 
     def make(model: str = "stub", **options: Any) -> OpenAIEmbedder:
-        given = {"base_url": server.base_url, "api_key": KEY, "dimensions": 64, "retry_wait_s": 0.001, "timeout_s": 5.0, **options}
+        given = {"base_url": server.base_url, "api_key": KEY, "dimensions": 64, "retry_wait_s": 0.001, "timeout_s": 20.0, **options}
         made.append(OpenAIEmbedder(model, **given))
         return made[-1]
 
@@ -77,9 +77,7 @@ def test_the_index_orders_the_vectors_and_may_be_missing(server: OpenAIServer, e
 def test_vectors_travel_as_base64_and_a_server_that_cannot_is_asked_for_numbers_once(server: OpenAIServer, embedder: Make) -> None:
     right = embedder().embed_documents(["tea"])
     assert server.requests[-1].body["encoding_format"] == "base64"
-    server.rejects, server.says_why = {"encoding_format"}, False
     plain = embedder()
-    server.rejects.clear()
     server.fail_next("400")
     assert (plain.embed_documents(["tea"]) == right).all()
     assert (plain.embed_documents(["tea"]) == right).all()
@@ -342,7 +340,7 @@ def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
 def test_while_the_endpoint_fails_the_words_are_kept_and_the_vectors_follow(
     server: OpenAIServer, embedder: Make, opened: Opened, path: str, fault: Fault
 ) -> None:
-    timeout = 0.1 if fault == "stall" else 5.0
+    timeout = 0.1 if fault == "stall" else 20.0
     mem = opened(path, embedder=embedder(max_retries=0, timeout_s=timeout))
     server.fail_always(fault)
     result = mem.add(["green tea", "black coffee"], user_id="ana")
