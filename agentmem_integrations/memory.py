@@ -41,9 +41,10 @@ class AgentMemory(Collection):
 
     Args:
         path: The file, made if it is missing, or `memory://` for one in RAM.
-        embedder: `"static"` (bundled, no download), an object with `embed_documents` and `embed_query` (plain or coroutine
-            functions; called by one thread at a time), or None: then it is searched by words only, and what is added to a
-            collection that has an embedder is owed its vector until it is opened with that.
+        embedder: `"static"` (bundled, no download), `"fastembed:<model or folder>"`, `"openai:<model>"`, `"model2vec:<folder or id>"`,
+            an object with `embed_documents` and `embed_query` (plain or coroutine functions; called by one thread at a time), or
+            None: then it is searched by words only, and what is added to a collection that has an embedder is owed its vector
+            until it is opened with that.
         mode: How `add` works unless it says otherwise: `fast` or `batch`, which ask no model.
         namespace: The collection in the file.
         durability: `full`: what was acknowledged survives a power cut; `normal`: it survives a crash of the program.

@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from ..errors import InvalidInputError
 from .address import Endpoint
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Path = Literal["/embeddings", "/chat/completions"]
+KEEP_S: Final = 30.0  # shorter than servers and proxies keep theirs, longer than an agent's usual pause
 Transport = Literal["auto", "aiohttp", "httpx"]
 
 
@@ -33,10 +34,13 @@ class Client:
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
-        from openai import OpenAI
+        import openai
 
         self._endpoint = endpoint
-        self._openai = OpenAI(base_url=endpoint.base_url, api_key=endpoint.api_key, timeout=endpoint.timeout_s, max_retries=0)
+        self._openai = openai.OpenAI(
+            base_url=endpoint.base_url, api_key=endpoint.api_key, timeout=endpoint.timeout_s, max_retries=0,
+            http_client=openai.DefaultHttpxClient(limits=_limits(1)),
+        )  # fmt: skip
 
     def ask(self, path: Path, body: Mapping[str, Any], read: Callable[[Any], T]) -> T | Trouble:
         """Send the body until there is an answer that can be read, or patience ends.
@@ -114,11 +118,18 @@ def _async_openai(endpoint: Endpoint, concurrency: int, transport: Transport) ->
     if transport == "aiohttp" and not installed:
         raise InvalidInputError('transport="aiohttp" needs a package that is not installed: pip install "openai[aiohttp]", or leave it out')
     kind = openai.DefaultAioHttpClient if installed and transport != "httpx" else openai.DefaultAsyncHttpxClient
-    # The default keeps 100 connections and closes the others after every call
-    limits = type(openai.DEFAULT_CONNECTION_LIMITS)(max_connections=concurrency, max_keepalive_connections=concurrency)
     return openai.AsyncOpenAI(
-        base_url=endpoint.base_url, api_key=endpoint.api_key, timeout=endpoint.timeout_s, max_retries=0, http_client=kind(limits=limits)
-    )
+        base_url=endpoint.base_url, api_key=endpoint.api_key, timeout=endpoint.timeout_s, max_retries=0,
+        http_client=kind(limits=_limits(concurrency)),
+    )  # fmt: skip
+
+
+def _limits(connections: int) -> Any:
+    """Return how many connections are kept, and for how long: the defaults close all but 100 at once, and those after 5 seconds."""
+    import openai
+
+    limits = type(openai.DEFAULT_CONNECTION_LIMITS)  # of httpx or httpx2, whichever this version of openai uses
+    return limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=KEEP_S)
 
 
 def _read(answer: Any, read: Callable[[Any], T]) -> T | Trouble:

@@ -17,6 +17,7 @@ from agentmem_integrations import (
     OpenAIEmbedder,
     TextTooLongError,
 )
+from agentmem_integrations.embedding.queue import QueuedEmbedder
 from agentmem_integrations.testing.openai_server import CHARS_IN_TOKEN, Fault, OpenAIServer
 
 Opened = Callable[..., AgentMemory]
@@ -58,38 +59,38 @@ Make = Callable[..., OpenAIEmbedder]
 
 def test_vectors_have_unit_length_and_the_order_of_the_texts(embedder: Make) -> None:
     texts = [f"text number {i}" for i in range(20)]
-    matrix = embedder().embed_documents(texts)
+    matrix = embedder().lanes[0].embed(texts, "passage")
     assert matrix.shape == (20, 64)
     assert matrix.dtype == np.float32
     assert np.allclose(np.linalg.norm(matrix, axis=1), 1)
     for text, row in zip(texts, matrix, strict=True):
-        assert (embedder().embed_query(text) == row).all()
+        assert (embedder().lanes[0].embed([text], "query")[0] == row).all()
 
 
 @pytest.mark.parametrize("fault", ["shuffled", "no_index"])
 def test_the_index_orders_the_vectors_and_may_be_missing(server: OpenAIServer, embedder: Make, fault: Fault) -> None:
     texts = ["one", "two", "three"]
-    right = embedder().embed_documents(texts)
+    right = embedder().lanes[0].embed(texts, "passage")
     server.fail_next(fault)
-    assert (embedder().embed_documents(texts) == right).all()
+    assert (embedder().lanes[0].embed(texts, "passage") == right).all()
 
 
 def test_vectors_travel_as_base64_and_a_server_that_cannot_is_asked_for_numbers_once(server: OpenAIServer, embedder: Make) -> None:
-    right = embedder().embed_documents(["tea"])
+    right = embedder().lanes[0].embed(["tea"], "passage")
     assert server.requests[-1].body["encoding_format"] == "base64"
     plain = embedder()
     server.fail_next("400")
-    assert (plain.embed_documents(["tea"]) == right).all()
-    assert (plain.embed_documents(["tea"]) == right).all()
+    assert (plain.lanes[0].embed(["tea"], "passage") == right).all()
+    assert (plain.lanes[0].embed(["tea"], "passage") == right).all()
     assert [r.body["encoding_format"] for r in server.requests[1:]] == ["base64", "float", "float"]
 
 
 def test_a_lone_surrogate_does_not_break_the_request(embedder: Make) -> None:
-    assert embedder().embed_documents(["a \ud800 b"]).shape == (1, 64)
+    assert embedder().lanes[0].embed(["a \ud800 b"], "passage").shape == (1, 64)
 
 
 def test_no_texts_are_no_request(server: OpenAIServer, embedder: Make) -> None:
-    assert embedder().embed_documents([]).shape == (0, 64)
+    assert embedder().lanes[0].embed([], "passage").shape == (0, 64)
     assert not server.requests
 
 
@@ -98,40 +99,40 @@ def test_no_texts_are_no_request(server: OpenAIServer, embedder: Make) -> None:
 
 def test_a_request_has_at_most_2048_texts(server: OpenAIServer, embedder: Make) -> None:
     texts = [f"t{i}" for i in range(5_000)]
-    matrix = embedder().embed_documents(texts)
+    matrix = embedder().lanes[0].embed(texts, "passage")
     assert [len(batch) for batch in server.texts()] == [2_048, 2_048, 904]
-    assert (matrix[4_999] == embedder().embed_query("t4999")).all()
+    assert (matrix[4_999] == embedder().lanes[0].embed(["t4999"], "query")[0]).all()
 
 
 def test_a_request_has_at_most_300000_tokens_whatever_a_token_is(server: OpenAIServer, embedder: Make) -> None:
-    embedder().embed_documents(["é" * 4_000] * 100)  # 8,000 bytes each
+    embedder().lanes[0].embed(["é" * 4_000] * 100, "passage")  # 8,000 bytes each
     batches = server.texts()
     assert [len(batch) for batch in batches] == [37, 37, 26]
     assert all(len("".join(batch).encode()) <= 300_000 for batch in batches)
 
 
 def test_other_limits_can_be_set(server: OpenAIServer, embedder: Make) -> None:
-    embedder(max_texts=3).embed_documents(["a"] * 7)
-    embedder(max_tokens=10).embed_documents(["aaaa"] * 5)
+    embedder(max_texts=3).lanes[0].embed(["a"] * 7, "passage")
+    embedder(max_tokens=10).lanes[0].embed(["aaaa"] * 5, "passage")
     assert [len(batch) for batch in server.texts()] == [3, 3, 1, 2, 2, 1]
 
 
 def test_a_text_that_may_be_too_long_goes_alone(server: OpenAIServer, embedder: Make) -> None:
-    embedder().embed_documents(["short", "x" * 8_193, "short", "y" * 8_192, "short"])
+    embedder().lanes[0].embed(["short", "x" * 8_193, "short", "y" * 8_192, "short"], "passage")
     assert [[len(text) for text in batch] for batch in server.texts()] == [[5], [8_193], [5, 8_192, 5]]
 
 
 def test_dimensions_are_asked_for_only_if_given(server: OpenAIServer, embedder: Make) -> None:
-    assert embedder(dimensions=16).embed_query("tea").shape == (16,)
-    assert embedder(dimensions=None).embed_query("tea").shape == (64,)
+    assert embedder(dimensions=16).lanes[0].embed(["tea"], "query")[0].shape == (16,)
+    assert embedder(dimensions=None).lanes[0].embed(["tea"], "query")[0].shape == (64,)
     assert [r.body.get("dimensions") for r in server.requests] == [16, None, None]  # the second measures
 
 
 def test_the_key_is_sent_as_a_bearer_token(server: OpenAIServer, embedder: Make) -> None:
     server.api_key = KEY
-    embedder().embed_query("tea")
+    embedder().lanes[0].embed(["tea"], "query")[0]
     with pytest.raises(EmbeddingError, match="OPENAI_API_KEY"):
-        embedder(api_key="sk-other").embed_query("tea")
+        embedder(api_key="sk-other").lanes[0].embed(["tea"], "query")[0]
 
 
 def test_key_and_url_come_from_the_environment(server: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,12 +140,12 @@ def test_key_and_url_come_from_the_environment(server: OpenAIServer, monkeypatch
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
     local = OpenAIEmbedder("stub", dimensions=64)
-    assert local.embed_query("tea").shape == (64,)
+    assert local.lanes[0].embed(["tea"], "query")[0].shape == (64,)
     local.close()
 
 
 def test_a_server_of_ones_own_needs_no_key_and_openai_does(server: OpenAIServer, embedder: Make) -> None:
-    assert embedder(api_key=None).embed_query("tea").shape == (64,)
+    assert embedder(api_key=None).lanes[0].embed(["tea"], "query")[0].shape == (64,)
     with pytest.raises(InvalidInputError, match="OPENAI_API_KEY"):
         OpenAIEmbedder()
 
@@ -168,23 +169,23 @@ def test_an_argument_that_makes_no_sense_is_named(embedder: Make, wrong: dict[st
 def test_a_text_that_is_too_long_is_an_error_that_names_the_limit(server: OpenAIServer, embedder: Make) -> None:
     server.text_tokens = 3_000
     with pytest.raises(TextTooLongError, match=r"20,000 bytes is too long for the model \(8,192 tokens.*truncate=True"):
-        embedder().embed_documents(["x" * 20_000])
+        embedder().lanes[0].embed(["x" * 20_000], "passage")
     assert len(server.requests) == 1, "trying again would not make it shorter"
 
 
 def test_a_long_text_that_fits_is_embedded_whole(server: OpenAIServer, embedder: Make) -> None:
-    embedder(truncate=True).embed_documents(["x" * 8_192 * CHARS_IN_TOKEN])
+    embedder(truncate=True).lanes[0].embed(["x" * 8_192 * CHARS_IN_TOKEN], "passage")
     assert [len(batch[0]) for batch in server.texts()] == [8_192 * CHARS_IN_TOKEN]
 
 
 def test_truncating_embeds_the_beginning_and_leaves_the_neighbours_alone(server: OpenAIServer, embedder: Make) -> None:
     long = "word " * 10_000
-    matrix = embedder(truncate=True).embed_documents(["short", long, "short"])
+    matrix = embedder(truncate=True).lanes[0].embed(["short", long, "short"], "passage")
     assert [len(t) for batch in server.texts() for t in batch] == [5, 50_000, 3 * 8_192, 5]
-    assert (matrix[1] == embedder().embed_query(long[: 3 * 8_192])).all()
+    assert (matrix[1] == embedder().lanes[0].embed([long[: 3 * 8_192]], "query")[0]).all()
     server.text_tokens = 8_192 // CHARS_IN_TOKEN  # as if every character were a token
     server.requests.clear()
-    embedder(truncate=True).embed_documents(["é" * 10_000])
+    embedder(truncate=True).lanes[0].embed(["é" * 10_000], "passage")
     assert [len(t) for batch in server.texts() for t in batch] == [10_000, 4_096]
 
 
@@ -196,7 +197,7 @@ PASSING: list[Fault] = ["429", "500", "503", "drop", "cut", "malformed", "empty"
 @pytest.mark.parametrize("fault", PASSING)
 def test_a_passing_trouble_is_tried_again(server: OpenAIServer, embedder: Make, fault: Fault) -> None:
     server.fail_next(fault, fault)
-    assert embedder(max_retries=2).embed_query("tea").shape == (64,)
+    assert embedder(max_retries=2).lanes[0].embed(["tea"], "query")[0].shape == (64,)
     assert server.count == 3
 
 
@@ -204,34 +205,34 @@ def test_a_passing_trouble_is_tried_again(server: OpenAIServer, embedder: Make, 
 def test_a_trouble_that_stays_is_an_error_after_all_attempts(server: OpenAIServer, embedder: Make, fault: Fault) -> None:
     server.fail_always(fault)
     with pytest.raises(EmbeddingError, match="openai:stub: the endpoint"):
-        embedder(max_retries=2).embed_query("tea")
+        embedder(max_retries=2).lanes[0].embed(["tea"], "query")[0]
     assert server.count == 3
 
 
 def test_a_silent_server_is_given_up_after_the_timeout(server: OpenAIServer, embedder: Make) -> None:
     server.fail_always("stall")
     with pytest.raises(EmbeddingError, match="did not answer in time: raise timeout_s"):
-        embedder(timeout_s=0.05, max_retries=1).embed_query("tea")
+        embedder(timeout_s=0.05, max_retries=1).lanes[0].embed(["tea"], "query")[0]
     assert server.count == 2
 
 
 def test_a_server_that_is_not_there_is_an_error(embedder: Make) -> None:
     with pytest.raises(EmbeddingError, match="could not be reached: check base_url"):
-        embedder(base_url="http://127.0.0.1:9/v1", max_retries=0).embed_query("tea")
+        embedder(base_url="http://127.0.0.1:9/v1", max_retries=0).lanes[0].embed(["tea"], "query")[0]
 
 
 @pytest.mark.parametrize(("fault", "attempts"), [("401", 1), ("429-quota", 1), ("400", 2)])  # the 400 may have been for base64
 def test_a_trouble_that_cannot_pass_is_not_tried_again(server: OpenAIServer, embedder: Make, fault: Fault, attempts: int) -> None:
     server.fail_always(fault)
     with pytest.raises(EmbeddingError, match=fault[:3]):
-        embedder().embed_query("tea")
+        embedder().lanes[0].embed(["tea"], "query")[0]
     assert server.count == attempts
 
 
 def test_retry_after_is_honoured(server: OpenAIServer, embedder: Make) -> None:
     server.retry_after = "0.2"
     server.fail_next("429")
-    embedder().embed_query("tea")
+    embedder().lanes[0].embed(["tea"], "query")[0]
     first, second = (request.at for request in server.requests)
     assert second - first >= 0.2
 
@@ -240,7 +241,7 @@ def test_a_retry_after_beyond_the_longest_wait_fails_at_once(server: OpenAIServe
     server.retry_after = "3600"
     server.fail_always("429")
     with pytest.raises(EmbeddingError, match=r"answered 429 \(rate_limit_exceeded\).*max_wait_s"):
-        embedder(max_wait_s=1.0).embed_query("tea")
+        embedder(max_wait_s=1.0).lanes[0].embed(["tea"], "query")[0]
     assert server.count == 1
 
 
@@ -254,10 +255,10 @@ def test_neither_key_nor_text_is_in_errors_logs_or_reprs(
     server.fail_always(fault)
     asking = embedder(timeout_s=0.05, max_retries=1)
     with pytest.raises(EmbeddingError) as caught:
-        asking.embed_query("bergamot")
+        asking.lanes[0].embed(["bergamot"], "query")[0]
     shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + repr(asking) + repr(asking._endpoint) + caplog.text
     assert KEY not in shown
-    assert "bergamot" not in shown.replace('embed_query("bergamot")', "")
+    assert "bergamot" not in shown.replace('embed(["bergamot"], "query")', "")
     assert caught.value.__context__ is None, "what hangs on an error is printed by whoever reports it"
 
 
@@ -371,10 +372,11 @@ def test_requests_are_no_more_than_the_lanes(server: OpenAIServer, embedder: Mak
     from concurrent.futures import ThreadPoolExecutor
 
     with OpenAIServer(latency_s=0.05) as slow, ThreadPoolExecutor(12) as pool:
-        asking = embedder(base_url=slow.base_url, lanes=3)
-        rows = list(pool.map(asking.embed_query, [f"t{i}" for i in range(12)]))
+        queue = QueuedEmbedder(embedder(base_url=slow.base_url, lanes=3), max_batch=1)
+        rows = list(pool.map(queue.embed_query, [f"t{i}" for i in range(12)]))
+        queue.close()
         assert slow.concurrent == 3
-    assert all((row == embedder().embed_query(f"t{i}")).all() for i, row in enumerate(rows))
+    assert all((row == embedder().lanes[0].embed([f"t{i}"], "query")[0]).all() for i, row in enumerate(rows))
 
 
 def test_a_forked_child_makes_connections_of_its_own(server: OpenAIServer, run_python: Run) -> None:
@@ -382,10 +384,10 @@ def test_a_forked_child_makes_connections_of_its_own(server: OpenAIServer, run_p
 import os
 from agentmem_integrations import OpenAIEmbedder
 embedder = OpenAIEmbedder("stub", base_url={server.base_url!r}, dimensions=64, lanes=1)
-right = embedder.embed_query("tea")
+right = embedder.lanes[0].embed(["tea"], "query")[0]
 child = os.fork()
 for _ in range(20):
-    assert (embedder.embed_query("tea") == right).all()
+    assert (embedder.lanes[0].embed(["tea"], "query")[0] == right).all()
 if child == 0:
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0

@@ -270,12 +270,13 @@ async def test_calls_under_way_are_bounded(chat: Make) -> None:
         assert slow.concurrent == 4
 
 
-async def test_more_than_a_hundred_calls_at_once_keep_their_connections(chat: Make) -> None:
+async def test_more_than_a_hundred_calls_at_once_keep_their_connections() -> None:
     with OpenAIServer(latency_s=0.3) as slow:
-        model = chat(base_url=slow.base_url, concurrency=150)
+        model = OpenAIChat("stub", base_url=slow.base_url, concurrency=150, transport="aiohttp")
         for _ in range(3):
             await asyncio.gather(*(model.reply(ask()) for _ in range(150)))
         assert slow.connections <= 150
+        await model.close()
 
 
 async def test_a_cancelled_caller_frees_its_place(server: OpenAIServer, chat: Make) -> None:
