@@ -145,6 +145,16 @@ def test_an_owed_vector_is_kept_once_it_is_made(path: str, opened: Opened) -> No
     assert calls(fresh) == 0
 
 
+def test_what_was_stored_before_there_was_a_cache_is_kept_when_it_is_told_again(path: str, opened: Opened) -> None:
+    told = ({"text": "green tea", "user_id": "ana"}, {"text": "milk", "user_id": "ana", "id": "m"})
+    for budget, expected in ((0, 2), (10_000, 2), (10_000, 0)):
+        embedder = HashEmbedder()
+        with opened(path, embedder=embedder, embedding_cache_bytes=budget) as mem:
+            for item in told:
+                mem.add(item, user_id="ana")
+        assert calls(embedder) == expected
+
+
 def test_a_failure_is_not_kept(url: str, opened: Opened) -> None:
     embedder = FailingEmbedder()
     mem = opened(url, embedder=embedder)
