@@ -176,6 +176,7 @@ DIFFERENCES: Final[Mapping[str, str]] = {
     "job_needless": "jobs for a vector that is there",
     "history_orphaned": "lines of history whose memory is gone",
     "history_misplaced": "lines of history under another owner than their memory",
+    "kept_damaged": "vectors kept of texts embedded before that are no vectors, or whose memory is gone",
     "successor_missing": "memories superseded by one that their owner does not have",
     "json_invalid": "metadata, provenance or values that are not the JSON they should be",
     "memory_unreadable": "memories with text or times that cannot be read",
@@ -222,7 +223,7 @@ class Report:
     """What `verify` found, or `repair` found and mended.
 
     Attributes:
-        checked: How much was compared: `memories`, `vectors`, `words`, `jobs`, `history`.
+        checked: How much was compared: `memories`, `vectors`, `words`, `jobs`, `history`, `kept` vectors.
         findings: One per kind, and per whether it can be mended. Empty for a sound file.
         owed: Vectors that are still owed in the collections that were checked. Each is made when its collection is next opened
             with its embedder and something is added, or by `flush`.

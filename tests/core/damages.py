@@ -299,6 +299,27 @@ def a_job_is_for_a_vector_that_is_there(file: apsw.Connection) -> None:
     )
 
 
+# Vectors of texts embedded before
+
+
+@damages("kept_damaged")
+def a_bit_of_a_kept_vector_has_flipped(file: apsw.Connection) -> None:
+    vector = bytearray(file.execute("SELECT vector FROM embedding_cache WHERE memory = ?", (no_of(file, "tea"),)).get)
+    vector[3] ^= 0x40  # in the exponent
+    file.execute("UPDATE embedding_cache SET vector = ? WHERE memory = ?", (bytes(vector), no_of(file, "tea")))
+
+
+@damages("kept_damaged")
+def a_kept_vector_was_cut(file: apsw.Connection) -> None:
+    file.execute("UPDATE embedding_cache SET vector = substr(vector, 1, 7) WHERE memory = ?", (no_of(file, "tea"),))
+
+
+@damages("kept_damaged")
+def a_kept_vector_is_of_no_memory(file: apsw.Connection) -> None:
+    file.execute("PRAGMA foreign_keys = OFF")
+    file.execute("UPDATE embedding_cache SET memory = 1000000 WHERE memory = ?", (no_of(file, "tea"),))
+
+
 # The schema
 
 

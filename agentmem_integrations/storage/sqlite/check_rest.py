@@ -1,4 +1,4 @@
-"""Compares jobs and history with the memories they are about."""
+"""Compares jobs, history and what the embedding cache keeps with the memories they are about."""
 
 import json
 from collections.abc import Collection, Sequence
@@ -8,6 +8,7 @@ import apsw
 
 from .check_memories import readable
 from .findings import Findings
+from .keeping import vector_of
 from .statements import query
 
 
@@ -75,3 +76,15 @@ def check_history(connection: apsw.Connection, findings: Findings, nos: Sequence
             findings.add("history_misplaced", row.memory_id, row.no)
         if row.provenance is not None and not readable(row.provenance, is_object=True):
             findings.add("json_invalid", row.memory_id, row.no, mender="history_json")
+
+
+def kept_flawed(connection: apsw.Connection, nos: Sequence[int]) -> list[int]:
+    """Return which of these vectors of texts embedded before are none, or of no memory that is there."""
+    rows = query(connection, "check_kept", (json.dumps(nos),))
+    return [no for no, vector, orphaned in rows if orphaned or vector_of(vector) is None]
+
+
+def check_kept(connection: apsw.Connection, findings: Findings, nos: Sequence[int]) -> None:
+    """Look at vectors of texts embedded before."""
+    for no in kept_flawed(connection, nos):
+        findings.add("kept_damaged", no, no)

@@ -14,6 +14,7 @@ REPAIR: Final = {
     "vector_stale": "repair() has the vector made anew from the words, wherever it came from",
     "vector_damaged": "repair() has the vector made anew from the words, wherever it came from",
     "vector_unsealed": "repair() seals them as they are",
+    "kept_damaged": "repair() erases them: what they are of is embedded again when it is next wanted",
     "successor_missing": "repair() forgets the successor; the memory stays superseded",
 }
 """What repair does, where that does not go without saying."""

@@ -60,4 +60,5 @@ def vector_of(numbers: bytes) -> Vector | None:
     if len(numbers) % 4:
         return None
     vector = np.frombuffer(numbers, "<f4")
-    return vector if abs(np.dot(vector, vector) - 1.0) < UNIT else None
+    square = float(np.einsum("i,i->", vector, vector, dtype=np.float64))  # in float64 nothing overflows
+    return vector if abs(square - 1.0) < UNIT else None

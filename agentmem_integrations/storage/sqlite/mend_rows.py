@@ -13,7 +13,7 @@ import apsw
 from ...errors import SchemaError
 from ...filters import canonical
 from .check_memories import METADATA, NO, PROVENANCE, SCOPE, SUCCEEDED, TWIN, TWINS, VALUE, Judged, judge, readable, wants_vector
-from .check_rest import job_rows, line_rows
+from .check_rest import job_rows, kept_flawed, line_rows
 from .check_vectors import VectorRow, flaw, vector_rows
 from .seals import seal
 from .statements import Row, query, statements
@@ -153,6 +153,14 @@ class Rows:
                 self._run("mend_history_json", canonical({UNREADABLE: row.provenance}), row.no)
         return 0
 
+    # Vectors of texts embedded before
+
+    def kept(self, nos: list[int]) -> int:
+        """Erase what is no good."""
+        for no in kept_flawed(self._connection, nos):
+            self._run("erase_kept", no)
+        return 0
+
 
 MENDERS: Final[Mapping[str, tuple[str, Callable[[Rows, list[int]], int]]]] = {
     "json_invalid": ("json_invalid", Rows.json),
@@ -171,5 +179,6 @@ MENDERS: Final[Mapping[str, tuple[str, Callable[[Rows, list[int]], int]]]] = {
     "job_needless": ("job_needless", Rows.jobs),
     "history_orphaned": ("history_orphaned", Rows.history),
     "history_misplaced": ("history_misplaced", Rows.history),
+    "kept_damaged": ("kept_damaged", Rows.kept),
 }
 """By name, the kind that is mended and how, in the order of mending."""

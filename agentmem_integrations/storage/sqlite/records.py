@@ -8,7 +8,7 @@ from typing import Any, Final
 import apsw
 import numpy as np
 
-from ...errors import ConflictError, NotFoundError
+from ...errors import ConflictError, NotFoundError, SchemaError
 from ...filters import canonical
 from ...models import SHARED, Scope
 from ...ports import TEXT_FIELD, Dump, Line, Record, Vector
@@ -53,8 +53,10 @@ def _where(step: Step, collection: Collection, scope: Scope | None) -> tuple[str
 def _records(step: Step, namespace: str, where: str, value: int, vectors: bool, generation: int) -> Iterator[Record]:
     bounds = [value, 0, PAGE]  # behind which number, and how many
     while page := step(lambda c: _page(c, namespace, where, bounds, vectors, generation)):
-        bounds[1] = page[-1][0]
-        for _, record in page:
+        for no, record in page:
+            if no <= bounds[1]:  # in a damaged table the walk could go round in circles
+                raise SchemaError("the memories of the file are not in order, it is damaged: restore a backup")
+            bounds[1] = no
             yield record
 
 

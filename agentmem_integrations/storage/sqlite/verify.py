@@ -9,7 +9,7 @@ from ...errors import SchemaError
 from ...models import Report
 from .check_file import check_pages, check_schema
 from .check_memories import MemoryCheck
-from .check_rest import check_history, check_jobs
+from .check_rest import check_history, check_jobs, check_kept
 from .check_vectors import VectorCheck
 from .check_words import Index, read_index
 from .connections import Step
@@ -80,6 +80,7 @@ class Verifying:
         self._walk("vectors", vectors.page)
         self._walk("jobs", lambda c, nos: check_jobs(c, self.findings, nos, vectors.flawed))
         self._guarded("history", self._history)
+        self._walk("kept", lambda c, nos: check_kept(c, self.findings, nos))
         self._guarded("jobs", self._owed)
 
     def _condition(self, table: str = "") -> str:
@@ -87,7 +88,7 @@ class Verifying:
 
     def _walk(self, table: str, look: Callable[[apsw.Connection, Sequence[int]], None], progress: Progress = lambda done: None) -> None:
         def walk() -> None:
-            name = {"memories": "memory_nos", "vectors": "vector_nos", "jobs": "job_nos"}[table]
+            name = {"memories": "memory_nos", "vectors": "vector_nos", "jobs": "job_nos", "kept": "kept_nos"}[table]
             nos = [no for (no,) in self._query(name, self._condition())]
             self.checked[table] = len(nos)
             done = 0

@@ -13,6 +13,16 @@ SELECT no FROM jobs WHERE {where} ORDER BY no
 -- name: count_history
 SELECT count(*) FROM history WHERE {where}
 
+-- name: kept_nos
+SELECT ends FROM embedding_cache WHERE {where} ORDER BY ends
+
+-- name: check_kept
+SELECT e.ends, e.vector, e.memory IS NOT NULL AND m.no IS NULL
+FROM json_each(?1) k CROSS JOIN embedding_cache e ON e.ends = k.value LEFT JOIN memories m ON m.no = e.memory ORDER BY e.ends
+
+-- name: erase_kept
+DELETE FROM embedding_cache WHERE ends = ?
+
 -- name: odd_history
 -- Lines without their memory, under another owner, or with a provenance that may be no JSON.
 SELECT h.no FROM history h LEFT JOIN memories m ON m.no = h.memory
