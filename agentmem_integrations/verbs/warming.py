@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, shown
 from ..faces import Call, Read, face, twin
 from ..models import UserId
 from ..pipeline.checks import read_text
@@ -28,8 +28,8 @@ class Warming(Scoped):
             EmbeddingError: a question could not be embedded.
         """
         self._room.engine.check_open()
-        if isinstance(queries, str):
-            raise InvalidInputError("queries is a single text: pass a list of questions")
+        if not isinstance(queries, list | tuple):
+            raise InvalidInputError(f"queries={shown(queries)}: pass a list of questions")
         texts = [read_text(query, self._room.text_limit) for query in queries]
         scope = self._scope(user_id, None, None)
         return Read(self._room.engine, lambda: self._room.warm(scope, texts))

@@ -358,6 +358,7 @@ def test_warm_reads_what_the_first_question_needs(path: str, opened: Opened) -> 
     mem = opened(path, embedder=embedder)
     assert mem.warm(user_id="ana", queries=["a question", "a new question"]) == 20
     assert embedder.queries == ["a new question"]
+    mem.flush()  # the new question is kept by now
     before = mem.stats()
     assert mem.search("a new question", user_id="ana")
     assert mem.search("a question", user_id="ana")

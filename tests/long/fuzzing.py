@@ -498,6 +498,7 @@ class House:
 def damage(path: str) -> None:
     """Fail if the file is not sound."""
     connection = apsw.Connection(path)
+    connection.set_busy_timeout(10_000)  # vectors of questions are kept while nobody waits
     try:
         assert connection.pragma("integrity_check") == "ok"
         assert connection.pragma("foreign_key_check") is None
