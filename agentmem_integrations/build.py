@@ -1,5 +1,6 @@
 """Settings become wired objects. The only place that names concrete classes."""
 
+import asyncio
 import contextlib
 import os
 import re
@@ -12,6 +13,7 @@ from .config import EMBEDDING_CACHE_BYTES, MEMORY_URL, PATH_LIMIT, Durability, M
 from .embedding.cache import CachedEmbedder, VectorCache
 from .embedding.model import Model
 from .errors import ClosedError, InvalidInputError, NotFoundError, shown
+from .mind import Mind
 from .models import Scope
 from .pipeline.add import AddHallway
 from .pipeline.checks import read_choice, read_name
@@ -21,6 +23,8 @@ from .ports import ChatModel, Embedder, Store
 
 if TYPE_CHECKING:
     from .llm.loop import LoopThread
+    from .llm.reasoner import CachingReasoner
+    from .pipeline.jobs import Jobs
 
 OPENAI: Final = "openai:"
 READERS = min(32, 4 + (os.cpu_count() or 1))  # threads for awaited reads: SQLite and numpy release the GIL
@@ -41,6 +45,7 @@ class Engine:
     embedders: dict[Any, tuple[Any, Embedder]] = field(default_factory=dict)  # by spec or identity of the object, with that
     _executor: ThreadPoolExecutor | None = None
     _pid: int = 0
+    _thinking: "LoopThread | None" = None
 
     @property
     def executor(self) -> ThreadPoolExecutor:
@@ -48,6 +53,14 @@ class Engine:
         if self._executor is None or self._pid != os.getpid():
             self._executor, self._pid = ThreadPoolExecutor(READERS, thread_name_prefix="agentmem-read"), os.getpid()
         return self._executor
+
+    def thinking(self) -> "LoopThread":
+        """Return the event loop of language models, made when first needed."""
+        from .llm.loop import LoopThread
+
+        if self._thinking is None:
+            self._thinking = LoopThread()
+        return self._thinking
 
     def open_rooms(self) -> list["Room"]:
         """Return the collections that were opened so far."""
@@ -63,6 +76,11 @@ class Engine:
         if self.closed:
             return
         self.closed = True
+        for room in self.rooms:
+            if room.mind is not None:
+                room.mind.close()
+        if self._thinking is not None:
+            self._thinking.close()
         for room in self.rooms:
             room.writing.close()
         self.commits.stage.close()
@@ -88,6 +106,7 @@ class Room:
     writing: Writing
     adding: AddHallway
     searching: SearchHallway
+    mind: Mind | None
 
     def adopt(self, embedder: Embedder) -> None:
         """Go on with the embedder that is the collection's now, in all that is open of it here; the commit stage is held."""
@@ -150,6 +169,8 @@ def open_room(engine: Engine, settings: Settings) -> Room:
     """
     engine.check_open()
     _one_of("mode", settings.mode, Mode)
+    if settings.mode == "intelligent" and settings.llm is None:
+        raise InvalidInputError("mode='intelligent' needs a language model: pass llm='openai:<model>', a function, or a ChatModel")
     if settings.twins is not None:
         _one_of("twins", settings.twins, Twins)
     namespace = read_name(settings.namespace, "namespace")
@@ -161,9 +182,32 @@ def open_room(engine: Engine, settings: Settings) -> Room:
     room = Room(
         engine, namespace, settings.mode, policy, settings.text_limit,
         writing, AddHallway(writing), SearchHallway(engine.store, embedder, engine.commits.stage.held),
+        _mind(settings.llm, engine, writing, namespace),
     )  # fmt: skip
     engine.rooms.append(room)
+    if room.mind is not None and engine.store.jobs(namespace, None, 1):
+        room.mind.begin()
     return room
+
+
+def _mind(spec: Any, engine: Engine, writing: Writing, namespace: str) -> Mind | None:
+    if spec is None:
+        return None
+    loop = engine.thinking()
+    model = chat_model(spec, loop)
+
+    async def offload(work: Callable[[], Any]) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(engine.executor, work)
+
+    def make() -> "tuple[CachingReasoner, Jobs]":
+        from .llm.reasoner import CachingReasoner
+        from .pipeline.jobs import Jobs
+        from .pipeline.understanding import Understanding
+
+        reasoner = CachingReasoner(model, engine.store.learned)
+        return reasoner, Jobs(writing, Understanding(writing, reasoner, offload), offload, namespace)
+
+    return Mind(loop, make, model if isinstance(spec, str) else None)
 
 
 def chat_model(spec: Any, loop: "LoopThread | None" = None) -> ChatModel:

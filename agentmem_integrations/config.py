@@ -1,6 +1,7 @@
 """Settings of a memory, and the limits that hold for every store."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, Final, Literal
 
 Mode = Literal["fast", "batch", "intelligent"]
@@ -44,12 +45,14 @@ BUSY_TIMEOUT_S: Final = 30.0
 MATRIX_BUDGET: Final = 512 * 1024 * 1024
 """Bytes of vectors that searches may keep in RAM, for all scopes together."""
 
-
 EMBEDDING_CACHE_BYTES: Final = 64 * 1024 * 1024
 """Bytes of vectors of texts embedded before that are kept in RAM, and as many in the file: 43,000 of 384 dimensions."""
 
 Queue = tuple[int, float]
 """Texts in a batch at most, and milliseconds it may wait to become full."""
+
+LEASE: Final = timedelta(seconds=30)
+"""How long a job belongs to a process that does not say that it is still at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class Settings:
         matrix_budget: Bytes of vectors kept in RAM for searching.
         queue: How single requests to the embedder become batches; None: as large as the model likes, waiting for no clock.
         embedding_cache_bytes: Bytes of vectors of texts embedded before: so many in RAM and as many in the file; 0 for no cache.
+        llm: What draws facts from messages: a spec such as `"openai:gpt-5-mini"`, a function, or a `ChatModel`; None for none.
     """
 
     path: str = MEMORY_URL
@@ -80,6 +84,7 @@ class Settings:
     matrix_budget: int = MATRIX_BUDGET
     queue: Queue | None = None
     embedding_cache_bytes: int = EMBEDDING_CACHE_BYTES
+    llm: Any = None
 
     def for_collection(self, name: str, embedder: Any, twins: Twins | None, mode: Mode | None) -> "Settings":
         """Return the settings of another collection in the same store."""

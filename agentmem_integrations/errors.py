@@ -8,6 +8,7 @@
     │   └── VectorError                     wrong length, zero, or not finite
     ├── NotFoundError (LookupError)         no such memory for this caller
     ├── ConflictError                       the change contradicts what is stored
+    │   └── StaleError                      what it was decided on has changed since
     ├── ClosedError                         the memory was closed
     ├── MissingExtraError (ImportError)     an optional package is not installed
     ├── EmbeddingError                      the embedder failed, or gave unusable vectors
@@ -63,6 +64,10 @@ class NotFoundError(AgentMemError, LookupError):
 
 class ConflictError(AgentMemError):
     """The change contradicts what is stored."""
+
+
+class StaleError(ConflictError):
+    """What the change was decided on has changed since: look and decide again."""
 
 
 class ClosedError(AgentMemError):

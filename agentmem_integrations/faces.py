@@ -8,11 +8,15 @@ import functools
 import inspect
 from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Future
-from typing import Any, Generic, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar
 
 from .build import Engine
+from .mind import Mind
 from .pipeline.stages import Write
 from .pipeline.writing import Writing
+
+if TYPE_CHECKING:
+    from .pipeline.jobs import Jobs
 
 P = ParamSpec("P")
 V = TypeVar("V")
@@ -124,6 +128,27 @@ class Later(Generic[R]):
     async def _look_and_write(self) -> R:
         write = await _on_executor(self._engine, self._prepare)
         return await self._writing.arun(write)
+
+
+class Thought(Generic[R]):
+    """Work that asks a language model, on that model's event loop.
+
+    Args:
+        mind: Whose.
+        work: What to do with its jobs.
+    """
+
+    def __init__(self, mind: Mind, work: "Callable[[Jobs], Coroutine[Any, Any, R]]") -> None:
+        self._mind = mind
+        self._work = work
+
+    def result(self) -> R:
+        """Have it done and wait."""
+        return self._mind.loop.run(self._mind.ask(self._work)).result()
+
+    def __await__(self) -> Generator[Any, None, R]:
+        """Have it done without holding up the caller's event loop."""
+        return self._mind.loop.await_(self._mind.ask(self._work)).__await__()
 
 
 def _on_executor(engine: Engine, work: Callable[[], R]) -> "asyncio.Future[R]":

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from .build import Engine, open_engine, open_room
+from .build import Engine, Room, open_engine, open_room
 from .config import EMBEDDING_CACHE_BYTES, MATRIX_BUDGET, TEXT_LIMIT, Durability, Mode, Queue, Settings, Twins
 from .faces import Call, Read, face, twin
 from .models import AddResult, UserId
@@ -45,7 +45,9 @@ class AgentMemory(Collection):
             an object with `embed_documents` and `embed_query` (plain or coroutine functions; called by one thread at a time), or
             None: then it is searched by words only, and what is added to a collection that has an embedder is owed its vector
             until it is opened with that.
-        mode: How `add` works unless it says otherwise: `fast` or `batch`, which ask no model.
+        llm: What `mode="intelligent"` draws facts with: `"openai:<model>"` (any compatible endpoint, see `OpenAIChat`), a function
+            from prompt to answer, or a `ChatModel`. It is asked only by calls of that mode, and for what they owe.
+        mode: How `add` works unless it says otherwise: `fast` and `batch` ask no model, `intelligent` asks the `llm`.
         namespace: The collection in the file.
         durability: `full`: what was acknowledged survives a power cut; `normal`: it survives a crash of the program.
         twins: `merge`: the same utterance told twice is one memory; `keep`: a document collection, where identical texts
@@ -67,6 +69,7 @@ class AgentMemory(Collection):
         path: str | os.PathLike[str],
         *,
         embedder: Any = "static",
+        llm: Any = None,
         mode: Mode = "fast",
         namespace: str = "default",
         durability: Durability = "full",
@@ -79,7 +82,7 @@ class AgentMemory(Collection):
         self._settings = Settings(
             _path(path), embedder, mode, namespace, durability, twins,
             read_count(text_limit, "text_limit", 1, 10_000_000), read_count(matrix_budget, "matrix_budget", 0, 2**50),
-            read_queue(queue), read_count(embedding_cache_bytes, "embedding_cache_bytes", 0, 2**50),
+            read_queue(queue), read_count(embedding_cache_bytes, "embedding_cache_bytes", 0, 2**50), llm,
         )  # fmt: skip
         self._engine: Engine = open_engine(self._settings)
         try:
@@ -113,9 +116,9 @@ class AgentMemory(Collection):
 
     @face
     def flush(self) -> Call[int]:
-        """Wait until everything queued is stored and retry owed vectors now; return how many are still owed."""
+        """Wait until everything queued is stored, and see to all owed vectors and facts now; return how many are still owed."""
         self._engine.check_open()
-        return Read(self._engine, lambda: sum(room.writing.flush() for room in self._engine.open_rooms()))
+        return Read(self._engine, lambda: sum(_flushed(room) for room in self._engine.open_rooms()))
 
     aflush = twin(flush)
 
@@ -167,6 +170,11 @@ class AgentMemory(Collection):
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.aclose()
+
+
+def _flushed(room: Room) -> int:
+    jobs = 0 if room.mind is None else room.mind.loop.run(room.mind.ask(lambda jobs: jobs.drain())).result()
+    return jobs + room.writing.flush()
 
 
 def _path(path: Any) -> Any:

@@ -1,7 +1,7 @@
 """The nouns of this library: scope, memory, event, hit. Plain data, no behaviour."""
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -374,3 +374,31 @@ class Decisions:
 
     decisions: tuple[Decision, ...]
     notes: tuple[str, ...] = ()
+
+
+JobState = Literal["waiting", "running", "dead"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """An extraction of facts that is owed.
+
+    Attributes:
+        id: As made by who wrote it.
+        scope: Whose memories.
+        memories: The memories it is about, in insertion order, without those deleted since.
+        attempts: How often it failed.
+        state: `waiting`, `running` or `dead`.
+        due: When it is tried next.
+        error: Why it failed last.
+        created: When it was written.
+    """
+
+    id: str
+    scope: Scope
+    memories: Sequence[Memory]
+    attempts: int
+    state: JobState
+    due: datetime
+    error: str | None
+    created: datetime

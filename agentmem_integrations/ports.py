@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from .config import Twins
 from .errors import AgentMemError, ClosedError, EmbeddingError
 from .filters import Condition
-from .models import Event, EventKind, Identity, Memory, Report, Scope
+from .models import Decisions, Event, EventKind, Extraction, Fact, Identity, Job, Memory, Report, Scope, Turn
+
+T = TypeVar("T")
 
 Vector = NDArray[np.float32]
 """Shape (dim,), unit length."""
@@ -360,9 +362,124 @@ class EraseLeftovers:
     after: int = 0
 
 
-Change = Insert | Together | Restore | Update | Delete | Purge | Sweep | Fill | Defer | Keep | Reembed | EraseLeftovers
+Revision = tuple[int, ...]
+"""A state of an owner's facts. Equal revisions mean that no fact was added, and nothing changed, in between."""
+
+
+@dataclass(slots=True)
+class Entrust:
+    """Store all of these, or none, and owe what an extraction will draw from them.
+
+    A job is written where at least one of the memories is new or changed: it is about all of them.
+
+    Attributes:
+        inserts: What was said, of one owner.
+        job: Id of the job, made by the caller.
+        leased_until: The caller is about to work on it himself; until then nobody else does.
+    """
+
+    inserts: Sequence[Insert]
+    job: str
+    leased_until: datetime
+
+
+@dataclass(slots=True)
+class Owe:
+    """Owe an extraction from memories that are stored already.
+
+    Attributes:
+        selection: Names the memories by id, and their owner.
+        job: As in `Entrust`.
+        leased_until: As in `Entrust`.
+    """
+
+    selection: Selection
+    job: str
+    leased_until: datetime
+
+
+@dataclass(slots=True)
+class End:
+    """A memory holds no longer: it stays in history, and is found by questions about the time before.
+
+    Attributes:
+        selection: Names exactly one memory.
+        until: When it ceased to hold.
+        successor: Id of the memory that takes its place (the event is SUPERSEDE); None if none does (DELETE).
+        provenance: Who decided, and from what.
+    """
+
+    selection: Selection
+    until: datetime
+    successor: str | None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A language model's reply, kept so that the same question need not be asked again.
+
+    Attributes:
+        key: Hash of everything the reply depends on, its owner included.
+        reply: The words.
+    """
+
+    key: bytes
+    reply: str
+
+
+@dataclass(slots=True)
+class Resolve:
+    """Carry out what was decided about new facts, all or none.
+
+    Attributes:
+        scope: Their owner.
+        changes: In order.
+        revision: The owner's facts as they were looked at; if they changed since, the answer is `StaleError` and nothing is done.
+        learned: Replies to keep.
+        job: The job that asked for it; None if there is none.
+        done: Ids of the memories that this job need not be about any more; when none is left, it is ended.
+    """
+
+    scope: Scope
+    changes: Sequence[Insert | Update | End]
+    revision: Revision
+    learned: Sequence[Learned] = ()
+    job: str | None = None
+    done: Sequence[str] = ()
+
+
+@dataclass(slots=True)
+class Renew:
+    """Go on working on jobs: nobody else takes them before."""
+
+    jobs: Sequence[str]
+    leased_until: datetime
+
+
+@dataclass(slots=True)
+class PutOff:
+    """A job failed: try again not before `due`; or never again, if that is None. `error` says why, without content."""
+
+    job: str
+    due: datetime | None
+    error: str
+
+
+@dataclass(slots=True)
+class Revive:
+    """Try these jobs of a collection again that were given up; all of them, if None."""
+
+    namespace: str
+    jobs: Sequence[str] | None = None
+
+
+Change = (
+    Insert | Together | Restore | Update | Delete | Purge | Sweep | Fill | Defer | Keep | Reembed | EraseLeftovers
+    | Entrust | Owe | Resolve | Renew | PutOff | Revive
+)  # fmt: skip
 Outcome = list[Event] | int | AgentMemError
-"""Events for Insert, Together, Restore and Update, a count for the others, or why this change was refused."""
+"""Events for Insert, Together, Restore, Update, Entrust and Resolve, a count for the others, or why this change was refused."""
 
 
 @dataclass(slots=True)
@@ -521,6 +638,25 @@ class Store(Protocol):
     def has_expired(self) -> bool:
         """Say whether `Sweep` has something to do."""
 
+    def revision(self, scope: Scope) -> Revision:
+        """Return the state that an owner's facts are in."""
+
+    def learned(self, scope: Scope, keys: Sequence[bytes]) -> dict[bytes, str]:
+        """Return which of the owner's kept replies have these keys."""
+
+    def claim(self, namespace: str, limit: int, leased_until: datetime, *, due_only: bool) -> list[Job]:
+        """Take over extractions that are due and that nobody works on, or whose lease is over; oldest first.
+
+        Args:
+            namespace: The collection.
+            limit: How many at most.
+            leased_until: Until when nobody else takes them.
+            due_only: Leave those whose time has not come.
+        """
+
+    def jobs(self, namespace: str, scope: Scope | None, limit: int) -> list[Job]:
+        """Return the extractions that are owed, oldest first; the dead ones too."""
+
     def stats(self, namespace: str, scope: Scope | None) -> dict[str, Any]:
         """Return counts and sizes."""
 
@@ -616,3 +752,43 @@ class ChatModel(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoned(Generic[T]):
+    """What came of asking a language model.
+
+    Attributes:
+        value: The answer, read.
+        prompt: Id of the prompt that it answers.
+        learned: Replies that are worth keeping; none if they were kept already.
+    """
+
+    value: T
+    prompt: str
+    learned: tuple[Learned, ...] = ()
+
+
+class Reasoner(Protocol):
+    """Reads facts out of messages, and decides what becomes of them, by asking a language model."""
+
+    @property
+    def model(self) -> str:
+        """Which model."""
+
+    async def extract(self, scope: Scope, turns: Sequence[Turn]) -> Reasoned[Extraction]:
+        """Return the facts in messages, all of one owner.
+
+        Raises:
+            ModelError: there is no readable answer.
+        """
+
+    async def decide(self, scope: Scope, facts: Sequence[Fact], memories: Sequence[Memory]) -> Reasoned[Decisions]:
+        """Return what becomes of new facts in view of memories, all of one owner.
+
+        Raises:
+            ModelError: there is no readable answer.
+        """
+
+    def stats(self) -> dict[str, Any]:
+        """Return calls, tokens, and how often each tier of the cache had the answer."""

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 BENCHMARKS = ("fast", "batch", "search", "storage", "embed")
-ON_REQUEST = ("soak",)
+ON_REQUEST = ("soak", "intelligent")
 """Benchmarks that run only when named."""
 
 _DESCRIPTION = """\
@@ -19,7 +19,8 @@ Measure this library on this machine. Without a name, all benchmarks run one aft
 
 and, only when named:
 
-  soak     mixed work for minutes: latencies, growth, errors, losses
+  soak         mixed work for minutes: latencies, growth, errors, losses
+  intelligent  adds that draw facts with a language model: a stub that takes 50 ms, or --base-url
 """
 
 
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         run(
             list(dict.fromkeys(args.names)) or BENCHMARKS, command, json_to=args.json, quick=args.quick, seed=args.seed,
             durability=args.durability, folder=args.dir, texts_from=args.texts, minutes=args.minutes,
-            embedders=args.embedder or ("static",), tune=args.tune,
+            embedders=args.embedder or ("static",), tune=args.tune, base_url=args.base_url, model=args.model,
         )  # fmt: skip
     except (OSError, ValueError, ImportError) as e:  # InvalidInputError and MissingExtraError are among these
         print(f"agentmem bench: {e}", file=sys.stderr)
@@ -70,6 +71,8 @@ def _parser() -> argparse.ArgumentParser:
         "or sleeping:LANES, which stands for a model of 2 ms a call and 0.5 ms a text",
     )  # fmt: skip
     parser.add_argument("--tune", action="store_true", help="`embed` tries other layouts of a model that has them: sessions x threads")
+    parser.add_argument("--base-url", metavar="URL", help="ask this OpenAI-compatible endpoint in place of the stub (intelligent)")
+    parser.add_argument("--model", default="stub", metavar="NAME", help="which model is asked there")
     return parser
 
 

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Final, TextIO
 
 from ..config import Durability
-from . import batch, embed, fast, search, soak, storage
+from . import batch, embed, fast, intelligent, search, soak, storage
 from .figures import Figure
 from .plan import QUICK, Plan, Sizes
 from .report import facts, heading, results, table
@@ -22,6 +22,7 @@ MEASURES: Final[dict[str, Callable[[Plan], list[Figure]]]] = {
     "storage": storage.measure,
     "embed": embed.measure,
     "soak": soak.measure,
+    "intelligent": intelligent.measure,
 }
 
 
@@ -38,6 +39,8 @@ def run(
     minutes: float | None = None,
     embedders: Sequence[str] = ("static",),
     tune: bool = False,
+    base_url: str | None = None,
+    model: str = "stub",
 ) -> None:
     """Run benchmarks and report.
 
@@ -53,6 +56,8 @@ def run(
         minutes: How long the soak goes on; None for as long as the sizes say.
         embedders: What `embed` measures.
         tune: Let it try other layouts.
+        base_url: The endpoint of a language model for `intelligent`; None for a stub that takes 50 ms.
+        model: Which model is asked there.
 
     Raises:
         OSError: a file or folder cannot be read or written.
@@ -66,7 +71,7 @@ def run(
         sizes = QUICK if quick else Sizes()
         if minutes is not None:
             sizes = replace(sizes, soak_minutes=minutes)
-        plan = Plan(sizes, seed, durability, Path(name), texts, tuple(embedders), tune)
+        plan = Plan(sizes, seed, durability, Path(name), texts, tuple(embedders), tune, base_url, model)
         known = facts(plan, command)
         print(heading(plan, known), file=tables, flush=True)
         measured: dict[str, list[Figure]] = {}

@@ -36,6 +36,7 @@ class Sizes:
         embed_rounds: Rounds of all of them.
         embed_load: Texts of the bulk load beside which others search.
         embed_searches: Searches while nothing else happens.
+        thoughts: Adds that draw facts, in the largest crowd.
     """
 
     adds: int = 10_000
@@ -57,9 +58,10 @@ class Sizes:
     embed_rounds: int = 3
     embed_load: int = 5_000
     embed_searches: int = 500
+    thoughts: int = 2_000
 
 
-QUICK = Sizes(400, 100, 10, 1, (10, 100), 100, 1, (100, 1_000), 20, 100, 20, 50, 200, 1, 0.05, 200, 1, 1_000, 50)
+QUICK = Sizes(400, 100, 10, 1, (10, 100), 100, 1, (100, 1_000), 20, 100, 20, 50, 200, 1, 0.05, 200, 1, 1_000, 50, 100)
 
 
 @dataclass(slots=True)
@@ -74,6 +76,8 @@ class Plan:
         texts: What is stored.
         embedders: What `embed` measures.
         tune: Whether it tries other layouts.
+        base_url: The endpoint of a language model; None for a stub.
+        model: Which model is asked there.
     """
 
     sizes: Sizes
@@ -83,6 +87,8 @@ class Plan:
     texts: Texts
     embedders: tuple[str, ...] = ("static",)
     tune: bool = False
+    base_url: str | None = None
+    model: str = "stub"
     _population: Population | None = None
 
     @contextmanager

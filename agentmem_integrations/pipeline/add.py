@@ -7,12 +7,13 @@ would let two callers both find nothing.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from typing import Any, Final, Literal, TypeVar
 
 from ..errors import AgentMemError, EmbedderMismatchError, InvalidInputError, StorageError, shown
 from ..models import SHARED, AddResult, Memory, Scope
-from ..ports import TEXT_FIELD, Change, Insert, Outcome, Together, Update
+from ..ports import TEXT_FIELD, Change, Entrust, Insert, Outcome, Together, Update
 from .ids import new_id
 from .normalize import Common, Episode, Item, episode_of, items_of
 from .stages import Write
@@ -40,14 +41,18 @@ class AddHallway:
         Raises:
             InvalidInputError: an item that cannot be stored; then none is.
         """
-        items = items_of(content)
-        if "id" in common.fields and len(items) > 1:
-            raise InvalidInputError(f"id={shown(common.fields['id'])} was given for {len(items)} items: give each item its own")
-        episodes = [episode_of(item, common) for item in items]
-        owes = self.writing.owes
-        inserts = [self._insert(episode, scope, common, owes) for episode in episodes if episode is not None]
+        inserts = self._inserts(content, scope, common)
         changes: list[Change] = [inserts[0]] if len(inserts) == 1 else [Together(inserts)]
         return Write(changes, lambda outcomes: _result(inserts, one(outcomes)), self._wanting(inserts))
+
+    def keep(self, content: Any, scope: Scope, common: Common, job: str, leased_until: datetime) -> Write[AddResult]:
+        """Return the write that stores one call's items, all or none, with a job that owes the facts in them.
+
+        Raises:
+            InvalidInputError: an item that cannot be stored; then none is.
+        """
+        inserts = self._inserts(content, scope, common)
+        return Write([Entrust(inserts, job, leased_until)], lambda outcomes: _result(inserts, one(outcomes)), self._wanting(inserts))
 
     def add_batch(self, items: Iterable[Item], scope: Scope, common: Common, on_error: OnError, progress: Progress) -> list[AddResult]:
         """Store many items: one embedding pass and one transaction per chunk, in order.
@@ -101,6 +106,14 @@ class AddHallway:
     def _embed(self, chunk: "Chunk") -> None:
         chunk.write.wanting = self._wanting(chunk.inserts)
         self.writing.embed_here(chunk.write)
+
+    def _inserts(self, content: Any, scope: Scope, common: Common) -> list[Insert]:
+        items = items_of(content)
+        if "id" in common.fields and len(items) > 1:
+            raise InvalidInputError(f"id={shown(common.fields['id'])} was given for {len(items)} items: give each item its own")
+        episodes = [episode_of(item, common) for item in items]
+        owes = self.writing.owes
+        return [self._insert(episode, scope, common, owes) for episode in episodes if episode is not None]
 
     def _insert(self, episode: Episode, scope: Scope, common: Common, owes: bool) -> Insert:
         e, now = episode, common.now

@@ -133,10 +133,13 @@ class Finding(Scoped):
         """Return counts: of one owner, or of the whole collection with sizes, caches and versions."""
         self._room.engine.check_open()
         scope = None if user_id is None and self._user_id is None else self._scope(user_id, None, None)
+        mind = self._room.mind
 
         def counted() -> dict[str, Any]:
             found = self._room.engine.store.stats(self._room.namespace, scope)
-            return found if scope is not None else found | self._room.embedding_usage()
+            if scope is not None:
+                return found
+            return found | self._room.embedding_usage() | ({} if mind is None else {"llm": mind.stats()})
 
         return Read(self._room.engine, counted)
 

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
-from ..config import Mode
-from ..errors import InvalidInputError, shown
-from ..faces import Call, Change, Read, face, twin
+from ..config import LEASE, Mode
+from ..errors import InvalidInputError
+from ..faces import Call, Change, Read, Thought, face, twin
+from ..mind import Mind
 from ..models import AddResult, Scope, UserId
 from ..pipeline.add import OnError
 from ..pipeline.checks import read_choice, read_flag
+from ..pipeline.ids import new_id
 from ..pipeline.normalize import Common, Item
 from .progress import Progress, reporting
 from .scoped import Moment, Scoped
@@ -38,6 +40,7 @@ class Storing(Scoped):
         expires_at: Moment | None = None,
         id: str | None = None,
         mode: Mode | None = None,
+        wait: bool = True,
         truncate: bool = False,
     ) -> Call[AddResult]:
         """Remember something; several items of one call are stored together or not at all.
@@ -61,22 +64,32 @@ class Storing(Scoped):
             ttl: Seconds (or a timedelta) until it is forgotten.
             expires_at: The instant it is forgotten.
             id: An id of your own, unique per owner; the same id again replaces the text.
-            mode: `fast` or `batch`; default the memory's own.
+            mode: `fast` and `batch` store the words and ask no model. `intelligent` also draws facts from them with the `llm` and
+                brings what is known up to date. Default: the memory's own.
+            wait: `intelligent` only: return when the facts are stored too; else at once, with status `queued`, and the facts
+                follow in the background.
             truncate: Cut a text that is too long instead of refusing it.
 
         Returns:
-            One event per item: ADD, NONE (the same utterance was known), or UPDATE (your id was known).
+            One event per item: ADD, NONE (the same utterance was known), or UPDATE (your id was known). `intelligent`: behind
+            them the events of the facts; status `nothing` if there was nothing worth remembering, and `queued` with an `error`
+            if the model failed: the words are stored, and a durable job tries again.
 
         Raises:
             InvalidInputError: a value that cannot be stored; nothing was.
         """
-        self._check_mode(mode)
+        mind = self._mind(mode)
         fields = _given(
             role=role, name=name, timestamp=timestamp, metadata=metadata, kind=kind, importance=importance, ttl=ttl,
             expires_at=expires_at, id=id,
         )  # fmt: skip
         scope = self._scope(user_id, agent_id, session_id)
-        return Change(self._room.writing, self._room.adding.add(content, scope, self._common(fields, scope, truncate)))
+        common = self._common(fields, scope, truncate)
+        if mind is None:
+            return Change(self._room.writing, self._room.adding.add(content, scope, common))
+        job = new_id()
+        keep = self._room.adding.keep(content, scope, common, job, common.now + LEASE)
+        return Thought(mind, lambda jobs: jobs.add(keep, scope, job, wait=wait))
 
     aadd = twin(add)
 
@@ -144,11 +157,14 @@ class Storing(Scoped):
 
     aadd_batch = twin(add_batch)
 
-    def _check_mode(self, mode: Mode | None) -> None:
+    def _mind(self, mode: Mode | None) -> Mind | None:
+        """Return what draws facts, if this call is to."""
         self._room.engine.check_open()
-        chosen = self._room.mode if mode is None else mode
-        if not isinstance(chosen, str) or chosen not in ("fast", "batch"):
-            raise InvalidInputError(f"mode={shown(chosen)} is not available: use 'fast' or 'batch'")
+        if (self._room.mode if mode is None else read_choice(mode, "mode", get_args(Mode))) != "intelligent":
+            return None
+        if self._room.mind is None:
+            raise InvalidInputError("mode='intelligent' needs a language model: open the memory with llm='openai:<model>' or another")
+        return self._room.mind
 
     def _common(self, fields: Mapping[str, Any], scope: Scope, truncate: bool) -> Common:
         self._room.engine.check_open()

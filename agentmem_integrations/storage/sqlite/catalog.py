@@ -7,8 +7,8 @@ import apsw
 
 from ...config import Twins
 from ...errors import ConflictError, EmbedderMismatchError, NotFoundError
-from ...models import Identity
-from .rows import micros
+from ...models import Identity, Scope
+from .rows import micros, owner
 from .statements import statements
 
 
@@ -57,6 +57,12 @@ class Catalog:
         if found is None:
             raise NotFoundError(f"there is no collection {name!r} in this file")
         return found
+
+    def scope(self, connection: apsw.Connection, scope: Scope) -> int | None:
+        """Return the number of an owner's row; None if nothing was ever stored for him."""
+        key = (self.collection(connection, scope.namespace).no, *owner(scope))
+        row = connection.execute(statements()["find_scope"], key).fetchone()
+        return None if row is None else int(row[0])
 
     def open(self, connection: apsw.Connection, name: str, twins: Twins | None, identity: Identity | None, now: datetime) -> Collection:
         """Return the collection, made if it is new (inside a write transaction).

@@ -1,4 +1,4 @@
-"""Reads the named statements of statements.sql and verify.sql, so that SQL stays in .sql files."""
+"""Reads the named statements of the `FILES`, so that SQL stays in .sql files."""
 
 import re
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import Any, Final
 import apsw
 
 Row = tuple[Any, ...]
-FILES: Final = ("statements.sql", "verify.sql")
+FILES: Final = ("statements.sql", "extractions.sql", "verify.sql")
 
 
 @cache

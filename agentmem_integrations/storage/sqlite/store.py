@@ -13,12 +13,13 @@ import sqlite_vec
 
 from ...config import EMBEDDING_CACHE_BYTES, MATRIX_BUDGET, Durability, Twins
 from ...errors import AgentMemError, ConflictError, NotFoundError, StorageError, StoreBusyError
-from ...models import Event, Identity, Memory, Report, Scope
-from ...ports import TEXT_FIELD, Ask, Candidates, Change, Debt, Dump, Outcome, Purge, Record, Selection, Vector, WantingPage
+from ...models import Event, Identity, Job, Memory, Report, Scope
+from ...ports import TEXT_FIELD, Ask, Candidates, Change, Debt, Dump, Outcome, Purge, Record, Revision, Selection, Vector, WantingPage
 from . import keeping, reembedding
 from .backup import copy_to
 from .catalog import Catalog, check_embedder
 from .connections import Connections
+from .extractions import claim, read_jobs, read_replies, revision
 from .gather import Gatherer
 from .nearest import FOREVER, MatrixCache, Version
 from .records import dumped, taken
@@ -225,6 +226,35 @@ class SqliteStore:
         """Say whether some memory has expired and was not swept yet."""
         with self._connections.read() as connection:
             return bool(query(connection, "expired", (_micros_now(), 1)))
+
+    def revision(self, scope: Scope) -> Revision:
+        """Return the state that an owner's facts are in."""
+        with self._connections.read() as connection:
+            no = self._catalog.scope(connection, scope)
+            return () if no is None else revision(connection, no)
+
+    def learned(self, scope: Scope, keys: Sequence[bytes]) -> dict[bytes, str]:
+        """Return which of the owner's kept replies have these keys."""
+        with self._connections.read() as connection:
+            no = self._catalog.scope(connection, scope)
+            return {} if no is None else read_replies(connection, no, keys, _micros_now())
+
+    def claim(self, namespace: str, limit: int, leased_until: datetime, *, due_only: bool) -> list[Job]:
+        """Take over extractions that are due and that nobody works on."""
+        now = _micros_now()
+        with self._connections.write() as connection:
+            collection = self._catalog.collection(connection, namespace).no
+            return claim(connection, namespace, collection, limit, leased_until, now if due_only else FOREVER, now)
+
+    def jobs(self, namespace: str, scope: Scope | None, limit: int) -> list[Job]:
+        """Return the extractions that are owed, oldest first."""
+        with self._connections.read() as connection:
+            collection = self._catalog.collection(connection, namespace).no
+            where, values = "s.collection = ?", [collection]
+            if scope is not None:
+                no = self._catalog.scope(connection, scope)
+                where, values = "j.scope = ?", [-1 if no is None else no]
+            return read_jobs(connection, namespace, where, values, limit, _micros_now())
 
     def stats(self, namespace: str, scope: Scope | None) -> dict[str, Any]:
         """Return counts and sizes."""

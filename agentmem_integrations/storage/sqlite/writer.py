@@ -1,14 +1,14 @@
 """Applies changes inside one transaction: row, vectors, words, history and job together."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
 import apsw
 
-from ...errors import AgentMemError, ConflictError, NotFoundError
+from ...errors import AgentMemError, ConflictError, NotFoundError, StaleError
 from ...fingerprint import fingerprint
 from ...models import Event, EventKind, Memory, Scope
 from ...ports import (
@@ -16,15 +16,22 @@ from ...ports import (
     Change,
     Defer,
     Delete,
+    End,
+    Entrust,
     EraseLeftovers,
     Fill,
     Insert,
     Keep,
     Outcome,
+    Owe,
     Purge,
+    PutOff,
     Record,
     Reembed,
+    Renew,
+    Resolve,
     Restore,
+    Revive,
     Selection,
     Sweep,
     Together,
@@ -33,6 +40,7 @@ from ...ports import (
 )
 from .catalog import Catalog, Collection, check_embedder
 from .derived import Derived
+from .extractions import Extractions
 from .records import check_same, line_row
 from .reembedding import applied
 from .rows import memory_of, memory_row, micros, owner
@@ -79,6 +87,7 @@ class Transaction:
         self._scopes: dict[Scope, int] = {}
         self._collections: dict[str, Collection] = {}
         self._derived = Derived(connection, self._at, cache_budget)
+        self._extractions = Extractions(connection, self._at)
 
     def apply(self, changes: Sequence[Change], refused: Mapping[int, AgentMemError]) -> list[Outcome]:
         """Make the changes; a refused one leaves no trace and is answered with its error.
@@ -98,7 +107,7 @@ class Transaction:
             try:
                 outcomes.append(self._apply(change))
             except AgentMemError as error:
-                if isinstance(change, Together | Restore):
+                if isinstance(change, Together | Restore | Entrust | Resolve) and not isinstance(error, StaleError):
                     raise Undone(position, error) from error
                 outcomes.append(error)  # raised before the change wrote anything
         self._derived.write()
@@ -110,21 +119,7 @@ class Transaction:
         if isinstance(change, Together):
             return self._insert_together(change.inserts)
         self._derived.write()  # the others must see what was inserted before them
-        match change:
-            case Update():
-                return [self._update(change)]
-            case Restore():
-                return [self._restore(record) for record in change.records]
-            case Delete():
-                return self._delete(change.selection)
-            case Purge():
-                return self._purge(change)
-            case Sweep():
-                return self._sweep()
-            case Fill() | Defer() | Keep():
-                return self._later(change)
-            case Reembed() | EraseLeftovers():
-                return applied(self._connection, self._collection(change.namespace), change)
+        return _HANDLERS[type(change)](self, change)
 
     # Insert
 
@@ -231,6 +226,56 @@ class Transaction:
         buried, _ = self._twin(scope, twin)
         return self._put_back(record, scope, twin) if buried else None
 
+    # Extraction
+
+    def _entrust(self, change: Entrust) -> list[Event]:
+        events = self._insert_together(change.inserts)
+        if any(event.event != "NONE" for event in events):
+            self._derived.write()
+            scope = self._scope(change.inserts[0].scope)
+            nos = [self._run(self._sql["find_id"], (event.memory.id, scope)).get for event in events]
+            self._extractions.owe(change.job, scope, nos, change.leased_until)
+        return events
+
+    def _owe(self, change: Owe) -> int:
+        rows = self._of_one_owner(change.selection, self._select(change.selection))
+        if rows:
+            self._extractions.owe(change.job, rows[0][_SCOPE], [row[0] for row in rows], change.leased_until)
+        return len(rows)
+
+    def _resolve(self, change: Resolve) -> list[Event]:
+        scope = self._scope(change.scope)
+        if self._extractions.revision(scope) != change.revision:
+            raise StaleError("the owner's facts have changed since they were looked at: look and decide again")
+        events: list[Event] = []
+        stored: dict[str, str] = {}  # ids of facts that turned out to be known, and under which id
+        for inner in change.changes:
+            if isinstance(inner, End) and inner.successor in stored:
+                inner = replace(inner, successor=stored[inner.successor])
+            events.append(self._resolved(inner))
+            if isinstance(inner, Insert) and events[-1].event == "NONE":
+                stored[inner.memory.id] = events[-1].memory.id
+        self._extractions.learn(scope, change.learned)
+        if change.job is not None:
+            self._extractions.done(change.job, scope, change.done)
+        return events
+
+    def _resolved(self, change: Insert | Update | End) -> Event:
+        if isinstance(change, Insert):
+            return self._insert(change)
+        self._derived.write()
+        return self._update(change) if isinstance(change, Update) else self._end(change)
+
+    def _end(self, change: End) -> Event:
+        stored = self._only(change.selection)
+        no, memory = stored[0], memory_of(stored)
+        self._begin_history(no, stored)
+        self._run(self._sql["end_memory"], (micros(change.until), change.successor, self._at, no))
+        event: EventKind = "SUPERSEDE" if change.successor is not None else "DELETE"
+        self._derived.history.append((no, stored[_SCOPE], event, self._at, None, _told(change.provenance)))
+        ended = replace(memory, valid_to=change.until, superseded_by=change.successor, updated_at=self._now)
+        return Event(event, ended, memory.text, None, self._now, dict(change.provenance))
+
     # Update
 
     def _update(self, change: Update) -> Event:
@@ -265,8 +310,7 @@ class Transaction:
 
     def _record(self, event: EventKind, no: int, scope: int, new: Memory, old_text: str) -> Event:
         changed = old_text != new.text
-        provenance = json.dumps(new.provenance) if new.provenance else None
-        self._derived.history.append((no, scope, event, self._at, old_text if changed else None, provenance))
+        self._derived.history.append((no, scope, event, self._at, old_text if changed else None, _told(new.provenance)))
         return Event(event, new, old_text if event == "UPDATE" else None, new.text, self._now, new.provenance)
 
     # Delete, purge, fill
@@ -286,6 +330,7 @@ class Transaction:
     def _bury(self, no: int, stored: Row) -> None:
         self._run(self._sql["erase_words"], (no,))
         self._forget_vectors(no, stored[_SCOPE])
+        self._extractions.forget(no, stored[_SCOPE])
         self._run(self._sql["bury_memory"], (self._at, no))
         self._begin_history(no, stored)
         self._derived.history.append((no, stored[_SCOPE], "DELETE", self._at, None, None))
@@ -297,10 +342,12 @@ class Transaction:
             if not dead:
                 self._run(self._sql["erase_words"], (no,))
             self._forget_vectors(no, scope)
+            self._extractions.forget(no, scope)
             self._run(self._sql["erase_history"], (no,))
             self._run(self._sql["erase_memory"], (no,))
         scopes = {row[_SCOPE] for row in rows} | {scope for selection in selections for scope in self._whole_scope(selection)}
         for scope in scopes:
+            self._run(self._sql["erase_replies"], (scope,))  # any of them may quote what is erased
             self._run(self._sql["renew_scope"], (scope,))
             self._forget_successors(scope)
             self._run(self._sql["erase_jobs_of_nobody"], (scope,))
@@ -336,12 +383,6 @@ class Transaction:
             return []
         collection = self._collection(selection.namespace)
         return [no for (no,) in query(self._connection, "find_scope", (collection.no, *owner(scope)))]
-
-    def _later(self, change: Fill | Defer | Keep) -> int:
-        """Vectors that come when their memory, if any, is long stored."""
-        if isinstance(change, Fill):
-            return self._fill(change)
-        return self._defer(change) if isinstance(change, Defer) else self._keep(change)
 
     def _fill(self, change: Fill) -> int:
         row = self._run(self._sql["live_text"], (change.memory,)).fetchone()
@@ -420,3 +461,27 @@ class Transaction:
     def _row(self, no: int) -> Row:
         (row,) = query(self._connection, "select_memories", (no,), where="m.no = ?")
         return row
+
+
+def _told(provenance: Mapping[str, Any]) -> str | None:
+    return json.dumps(provenance) if provenance else None
+
+
+_HANDLERS: Final[Mapping[type, Callable[[Transaction, Any], Outcome]]] = {
+    Update: lambda t, change: [t._update(change)],
+    Restore: lambda t, change: [t._restore(record) for record in change.records],
+    Delete: lambda t, change: t._delete(change.selection),
+    Purge: Transaction._purge,
+    Sweep: lambda t, change: t._sweep(),
+    Fill: Transaction._fill,
+    Defer: Transaction._defer,
+    Keep: Transaction._keep,
+    Entrust: Transaction._entrust,
+    Owe: Transaction._owe,
+    Resolve: Transaction._resolve,
+    Renew: lambda t, change: t._extractions.renew(change),
+    Revive: lambda t, change: t._extractions.revive(t._collection(change.namespace).no, change.jobs),
+    Reembed: lambda t, change: applied(t._connection, t._collection(change.namespace), change),
+    EraseLeftovers: lambda t, change: applied(t._connection, t._collection(change.namespace), change),
+    PutOff: lambda t, change: t._extractions.put_off(change),
+}

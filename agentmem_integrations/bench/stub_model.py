@@ -1,0 +1,57 @@
+"""A stub of a language model in a process of its own: it finds one fact in every message, and decides to add every fact.
+
+    python -m agentmem_integrations.bench.stub_model --latency 0.05
+
+prints the base URL of an OpenAI-compatible endpoint, and serves until its standard input ends.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from ..testing.openai_server import OpenAIServer
+
+
+def answer(body: Mapping[str, Any]) -> str:
+    """Return the reply to one request: JSON as the prompts ask for it."""
+    rows = [json.loads(line) for line in body["messages"][-1]["content"].split("\n") if line.startswith("{")]
+    new = [row["fact"] for row in rows if "fact" in row]
+    if new:
+        return json.dumps({"decisions": [{"fact": number, "memories": [], "action": "ADD", "text": None} for number in new]})
+    return json.dumps({"facts": [_fact(row) for row in rows if "message" in row]})
+
+
+def _fact(row: Mapping[str, Any]) -> dict[str, Any]:
+    told = {"messages": [row["message"]], "text": f"The user said: {row['text'][:500]}", "kind": "semantic", "importance": 0.5}
+    return {**told, "confidence": 1, "entities": [], "valid_from": None, "valid_to": None}
+
+
+@contextmanager
+def running(latency_s: float) -> Iterator[str]:
+    """Run the stub beside this process and yield its base URL."""
+    command = [sys.executable, "-m", __name__, "--latency", str(latency_s)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own module
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.stdin.close()  # which ends it, as the end of this process would
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--latency", type=float, default=0.05, metavar="SECONDS")
+    given = parser.parse_args(arguments)
+    with OpenAIServer(latency_s=given.latency, reply=answer, record=False) as server:
+        print(server.base_url, flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()
