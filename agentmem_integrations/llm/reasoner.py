@@ -151,9 +151,9 @@ class CachingReasoner:
         return reply
 
     def _key(self, scope: Scope, prompt: Prompt) -> bytes:
-        # The instructions are told by the prompt's id, which hashes them; the schema is as old as the code that reads the reply
-        said = [message.content for message in prompt.messages if message.role != "system"]
-        told = [_owner(scope), self.model, prompt.id, self._schema(prompt), TEMPERATURE, MAX_TOKENS, said]
+        # Instructions and examples are told by the prompt's id, which hashes them
+        data = prompt.messages[-1].content
+        told = [_owner(scope), self.model, prompt.id, self._schema(prompt), TEMPERATURE, MAX_TOKENS, data]
         return hashlib.blake2b(json.dumps(told).encode(), digest_size=20).digest()
 
     def _schema(self, prompt: Prompt) -> str:

@@ -12,6 +12,7 @@ from .date_periods import Meaning, day, monday, month, shifted
 from .date_words import CJK_DIGITS, CJK_OFFSETS, CJK_UNITS, CJK_WEEKDAYS, CJK_WEEKS, ENGLISH, Language
 
 _SENTENCE_END: Final = re.compile(r"[.!?;]\s|[\n。！？]")
+_NAME: Final = re.compile(r"\(\?P<\w+>")
 _GAP: Final = re.compile(r"(\(\?<!.*?\))| ")  # a look-behind needs a fixed width
 _PLURAL: Final = re.compile(r"\s+(?!(?:was|is|has|as|this|its|his|us|always|perhaps|towards|across)\b)[a-z]+s\b")
 _AMBIGUOUS: Final = frozenset({"may", "march"})  # month or verb: only the capital tells
@@ -53,6 +54,12 @@ Rule = tuple[re.Pattern[str], Callable[[Context, re.Match[str]], Meaning | None]
 def rules_of(language: Language | None) -> tuple[Rule, ...]:
     """Return the rules of a language; None stands for Chinese and Japanese."""
     return tuple(_rules(language) if language else _cjk_rules())
+
+
+@cache
+def any_of(language: Language | None) -> re.Pattern[str]:
+    """Return a pattern that is found where any of a language's rules is."""
+    return re.compile("|".join(f"(?:{_NAME.sub('(?:', pattern.pattern)})" for pattern, _ in rules_of(language)), re.IGNORECASE)
 
 
 def _rules(language: Language) -> Iterator[Rule]:

@@ -13,7 +13,7 @@ from typing import Final
 
 from ..models import DateSpan
 from .date_periods import clock
-from .date_rules import Context, Rule, rules_of
+from .date_rules import Context, Rule, any_of, rules_of
 from .date_words import ENGLISH, LANGUAGES, Language
 
 MAX_TEXT: Final = 20_000
@@ -54,6 +54,8 @@ def resolve(text: str, said_at: datetime, tz: tzinfo | None = None) -> list[Date
     scores = _scores(text)
     languages: list[Language | None] = [language for language in LANGUAGES if scores[language] or language is ENGLISH]
     for language in [*languages, None] if _CJK.search(text) else languages:
+        if any_of(language).search(text) is None:  # most texts have no date: one search tells, where each rule would be one
+            continue
         context = Context(text, now, language)
         for rule in rules_of(language):
             found += _spans(context, rule, scores)

@@ -5,14 +5,16 @@ in a row cost three calls, not twenty. Never are two owners, agents or sessions 
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from ..errors import AgentMemError
 from ..models import Extraction, Fact, Memory, Scope, Turn
 from ..ports import Learned, Reasoned, Reasoner
 from .dates import resolve
+
+T = TypeVar("T")
 
 WINDOW_TURNS: Final = 12
 """Messages in one prompt: few enough that a small model reads all of them, and that many windows run side by side."""
@@ -46,12 +48,16 @@ class Harvest:
     learned: list[Learned] = field(default_factory=list)
     errors: list[AgentMemError] = field(default_factory=list)
 
-    def add(self, other: "Harvest") -> None:
-        """Take in what came of other messages."""
-        self.drawn += other.drawn
-        self.read += other.read
-        self.learned += other.learned
-        self.errors += other.errors
+    @classmethod
+    def of(cls, parts: Iterable["Harvest"]) -> "Harvest":
+        """Return what came of several parts."""
+        whole = cls()
+        for part in parts:
+            whole.drawn += part.drawn
+            whole.read += part.read
+            whole.learned += part.learned
+            whole.errors += part.errors
+        return whole
 
 
 Conversation = tuple[str, Any, str | None, str | None]
@@ -85,10 +91,8 @@ class Extracting:
         conversations: dict[Conversation, list[Memory]] = {}
         for memory in memories:
             conversations.setdefault((scope.namespace, scope.user_id, memory.agent_id, memory.session_id), []).append(memory)
-        found = Harvest()
-        for part in await asyncio.gather(*(self._converse(key, scope, mine) for key, mine in conversations.items())):
-            found.add(part)
-        return found
+        parts = await _together([self._converse(key, scope, mine) for key, mine in conversations.items()])
+        return parts[0] if len(parts) == 1 else Harvest.of(parts)
 
     async def _converse(self, key: Conversation, scope: Scope, memories: Sequence[Memory]) -> Harvest:
         waiting = self._waiting.get(key)
@@ -117,7 +121,7 @@ class Extracting:
         reading.add_done_callback(lambda done: _tell(waiting, done))
 
     async def _read(self, scope: Scope, memories: Sequence[Memory]) -> list[_Window]:
-        parts = await asyncio.gather(*(self._read_window(scope, window) for window in windows(memories)))
+        parts = await _together([self._read_window(scope, window) for window in windows(memories)])
         return [window for part in parts for window in part]
 
     async def _read_window(self, scope: Scope, memories: Sequence[Memory]) -> list[_Window]:
@@ -156,6 +160,11 @@ def turn_of(memory: Memory) -> Turn:
     if said_at == memory.created_at:
         said_at = said_at.replace(hour=12, minute=0, second=0, microsecond=0)
     return Turn(memory.text, memory.role, memory.name, said_at, tuple(resolve(memory.text, said_at)))
+
+
+async def _together(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Do all of it at once; a single piece without a task of its own, as most adds have but one."""
+    return [await work[0]] if len(work) == 1 else list(await asyncio.gather(*work))
 
 
 def _tell(waiting: Sequence[_Waiting], done: "asyncio.Future[list[_Window]]") -> None:
