@@ -18,8 +18,8 @@ def test_a_program_killed_at_any_point_leaves_whole_changes_only(tmp_path: Path)
     assert len(killed) > 300
 
 
-@pytest.mark.parametrize("kind", ["log", "file", "copy"])
-def test_a_program_killed_at_many_writes_to_a_file_leaves_whole_changes_only(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(("kind", "least"), [("log", 60), ("file", 60), ("copy", 30)])  # a backup writes each page but once
+def test_a_program_killed_at_many_writes_to_a_file_leaves_whole_changes_only(tmp_path: Path, kind: str, least: int) -> None:
     killed = killed_at(tmp_path, f"before (write|sync|truncate) of {kind}", 60)
     print(f"killed {len(killed)} times")
-    assert len(killed) > 60
+    assert len(killed) > least
