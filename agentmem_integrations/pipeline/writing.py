@@ -312,7 +312,7 @@ def vectors_of(embedder: Embedder, texts: Sequence[str]) -> Sequence[Vector | Em
     Raises:
         ClosedError: the memory was closed before all were embedded.
     """
-    if isinstance(embedder, QueueingEmbedder):
+    if not embedder.immediate and isinstance(embedder, QueueingEmbedder):
         found: list[Vector | EmbeddingError] = []
         for answer in embedder.embed_each(texts):
             if isinstance(answer, ClosedError):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import apsw
 
@@ -9,7 +10,9 @@ from ...config import Twins
 from ...errors import ConflictError, EmbedderMismatchError, NotFoundError
 from ...models import Identity, Scope
 from .rows import micros, owner
-from .statements import statements
+from .statements import Row, statements
+
+KNOWN: Final = 1_000  # rows whose objects are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +46,12 @@ class Collection:
 class Catalog:
     """Knows the collections.
 
-    Nothing is kept from one transaction to the next: another process may change a collection's embedder at any time, and
-    whoever goes by what he knew would mix the vectors of two. Reading the row costs some microseconds.
+    The row is read in every transaction: another process may change a collection's embedder at any time, and whoever went by what
+    he knew would mix the vectors of two. Only what is made of a row is kept.
     """
+
+    def __init__(self) -> None:
+        self._known: dict[Row, Collection] = {}
 
     def collection(self, connection: apsw.Connection, name: str) -> Collection:
         """Return the collection.
@@ -99,13 +105,21 @@ class Catalog:
 
     def _read(self, connection: apsw.Connection, name: str) -> Collection | None:
         row = connection.execute(statements()["find_collection"], (name,)).fetchone()
-        if row is None:
-            return None
+        return None if row is None else self._of(row)
+
+    def _of(self, row: Row) -> Collection:
+        """Return what a row says; of one that was seen before, the object made then."""
+        known = self._known.get(row)
+        if known is not None:
+            return known
+        if len(self._known) >= KNOWN:
+            self._known.clear()
         no, twins, embedder, revision, dim, generation, last, next_embedder, next_revision, next_dim, leftovers = row
-        return Collection(
+        self._known[row] = found = Collection(
             no, twins, Identity(embedder, revision, dim) if embedder else None, generation, last,
             Identity(next_embedder, next_revision, next_dim) if next_embedder else None, bool(leftovers),
         )  # fmt: skip
+        return found
 
 
 def check_embedder(found: Collection, name: str, identity: Identity | None) -> None:

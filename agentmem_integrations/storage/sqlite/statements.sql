@@ -66,16 +66,18 @@ SELECT no FROM memories WHERE scope = ? AND twin = ?
 SELECT no FROM memories WHERE id = ? AND scope = ?
 
 -- name: insert_vector
+-- The generation by subqueries: joining the two tables for one row costs three times as much.
 INSERT OR REPLACE INTO vectors (memory, scope, field, vector, seal, generation)
-SELECT ?1, ?2, ?3, ?4, ?5, c.generation FROM scopes s JOIN collections c ON c.no = s.collection WHERE s.no = ?2
+VALUES (?1, ?2, ?3, ?4, ?5, (SELECT generation FROM collections WHERE no = (SELECT collection FROM scopes WHERE no = ?2)))
 
 -- name: insert_vectors
 -- All at once: [[memory, scope, field, offset, bytes], ...] and the vectors end to end, each with its seal behind it. A statement
 -- for each row would give the interpreter away, and take it back, at each row.
 INSERT OR REPLACE INTO vectors (memory, scope, field, vector, seal, generation)
-SELECT k.value ->> 0, s.no, k.value ->> 2, substr(?2, (k.value ->> 3) + 1, k.value ->> 4),
-    substr(?2, (k.value ->> 3) + (k.value ->> 4) + 1, 16), c.generation
-FROM json_each(?1) k CROSS JOIN scopes s ON s.no = k.value ->> 1 CROSS JOIN collections c ON c.no = s.collection
+SELECT value ->> 0, value ->> 1, value ->> 2, substr(?2, (value ->> 3) + 1, value ->> 4),
+    substr(?2, (value ->> 3) + (value ->> 4) + 1, 16),
+    (SELECT generation FROM collections WHERE no = (SELECT collection FROM scopes WHERE no = value ->> 1))
+FROM json_each(?1)
 
 -- name: read_vectors
 SELECT v.field, v.vector FROM vectors v JOIN scopes s ON s.no = v.scope JOIN collections c ON c.no = s.collection

@@ -133,8 +133,8 @@ class Transaction:
         return events
 
     def _insert(self, change: Insert) -> Event:
-        collection = self._fitting(change.scope.namespace, change)
         memory, scope = change.memory, self._scope(change.scope)
+        collection = self._fitting(change.scope.namespace, change)
         twin = fingerprint(memory) if collection.twins == "merge" and change.scope.path is None else None
         row = memory_row(memory, scope, twin)
         self._run(self._sql["insert_memory"], row)
