@@ -49,7 +49,8 @@ def parser() -> argparse.ArgumentParser:
     _common(top, hidden=True)
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for define in (
-        _add, _search, _list, _history, _delete, _purge, _stats, _export, _import, _backup, _verify, _repair, _reembed, _demo, _bench,
+        _add, _search, _list, _history, _delete, _purge, _stats, _export, _import, _backup, _verify, _repair, _reembed,
+        _jobs, _demo, _bench,
     ):  # fmt: skip
         define(commands)
     return top
@@ -144,6 +145,13 @@ def _purge(commands: Any) -> None:
 
 def _stats(commands: Any) -> None:
     _common(_command(commands, "stats", "count memories, of one user or of the whole file"), narrow=False)
+
+
+def _jobs(commands: Any) -> None:
+    command = _command(commands, "jobs", "list the facts that a language model still has to draw, and why it could not")
+    command.add_argument("--retry", action="store_true", help="have those tried again that were given up")
+    command.add_argument("--limit", type=int, default=100, metavar="N", help="how many at most (default: %(default)s)")
+    _common(command, narrow=False)
 
 
 def _export(commands: Any) -> None:

@@ -12,6 +12,7 @@ from .add import add
 from .arguments import Arguments, parser
 from .carry import backup, export, import_
 from .demo import demo
+from .jobs import jobs
 from .manage import delete, purge, stats
 from .mend import repair, verify
 from .output import Output
@@ -33,6 +34,7 @@ COMMANDS: Final[Mapping[str, Callable[[Arguments, Output], int]]] = {
     "verify": verify,
     "repair": repair,
     "reembed": reembed,
+    "jobs": jobs,
     "demo": demo,
 }
 

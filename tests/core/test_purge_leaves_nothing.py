@@ -18,7 +18,7 @@ import pytest
 from agentmem_integrations import AgentMemory
 from agentmem_integrations.fingerprint import embedding_key, fingerprint
 from agentmem_integrations.models import Identity, Memory, Scope
-from agentmem_integrations.ports import Defer, Insert, Selection, Update
+from agentmem_integrations.ports import Defer, Entrust, Insert, Learned, Resolve, Selection, Update
 from agentmem_integrations.storage.sqlite.seals import seal
 from agentmem_integrations.storage.sqlite.store import SqliteStore
 from agentmem_integrations.testing.embedders import FailingEmbedder, HashEmbedder
@@ -215,6 +215,34 @@ def plant_the_error_of_a_job(ground: Ground) -> list[bytes]:
     return [b"qzjxerror"]
 
 
+@plants("jobs", "id")
+def plant_an_extraction(ground: Ground) -> list[bytes]:
+    now = datetime.now(UTC)
+    for id in ("told and owed", "told and deleted"):
+        memory = Memory(id, id, metadata={"planted": True}, user_id=USER, agent_id=AGENT, session_id=SESSION, occurred_at=now,
+                        created_at=now, updated_at=now)  # fmt: skip
+        (outcome,) = ground.store.apply([Entrust([Insert(memory, SCOPE)], f"qzjxjob of {id}", now)])
+        assert not isinstance(outcome, Exception)
+        ground.ids.append(id)
+    ground.mem.delete("told and deleted", user_id=USER)
+    return [b"qzjxjob"]
+
+
+@plants("replies", "reply")
+def plant_replies(ground: Ground) -> list[bytes]:
+    told = [Learned(b"qzjxkey %d" % n, f"qzjxreply {n}") for n in range(50)]
+    (outcome,) = ground.store.apply([Resolve(SCOPE, (), ground.store.revision(SCOPE), told)])
+    assert outcome == []
+    assert set(ground.store.learned(SCOPE, [told[7].key])) == {told[7].key}
+    return [b"qzjxreply"]
+
+
+@plants("replies", "key")
+def plant_the_keys_of_replies(ground: Ground) -> list[bytes]:
+    plant_replies(ground)
+    return [b"qzjxkey"]
+
+
 @plants("jobs", "payload")
 def plant_the_payload_of_a_job(ground: Ground) -> list[bytes]:
     memory = ground.add(f"{POISON}: something for a job")
@@ -292,6 +320,9 @@ HOLDS_NOTHING = {
     **{("jobs", c): NUMBER for c in ("no", "scope", "memory", "attempts")},
     **{("jobs", c): CHOICE for c in ("kind", "state")},
     **{("jobs", c): TIME for c in ("due_at", "leased_until", "created_at")},
+    **{("job_memories", c): NUMBER for c in ("memory", "job")},
+    **{("replies", c): NUMBER for c in ("no", "scope")},
+    ("replies", "created_at"): TIME,
     **{("reembedding", c): NUMBER for c in ("memory", "collection")},
     **{("memories_embeddable", c): COPY for c in ("no", "scope", "collection", "text", "name")},
     **{("memories_lexical", c): COPY for c in ("no", "scope", "body", "context")},
