@@ -363,7 +363,7 @@ class EraseLeftovers:
 
 
 Revision = tuple[int, ...]
-"""A state of an owner's facts. Equal revisions mean that no fact was added, and nothing changed, in between."""
+"""A state of an owner's facts; empty if there are none. Equal revisions mean that no fact was added, and none changed, in between."""
 
 
 @dataclass(slots=True)

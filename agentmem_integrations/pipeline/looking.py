@@ -91,7 +91,9 @@ class Looking:
 
     def _ask(self, scope: Scope, fact: NewFact) -> Ask:
         selection = Selection(scope.namespace, scope, kinds=FACT_KINDS)
-        return Ask(selection, fact.vector, fact.memory.text, 4 * NEIGHBOURS, made_by=fact.made_by)
+        # By words only where vectors cannot tell: the fact has none, or some memory is still owed its own
+        words = fact.memory.text if fact.vector is None or self._writing.owing else None
+        return Ask(selection, fact.vector, words, 4 * NEIGHBOURS, made_by=fact.made_by)
 
     def _near(self, fact: NewFact, candidates: Candidates) -> list[Memory]:
         """Return the candidates that are close, nearest first; by words where there are no vectors."""

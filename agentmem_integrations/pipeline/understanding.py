@@ -141,7 +141,8 @@ class Understanding:
 
     def _look(self, scope: Scope, facts: Sequence[NewFact]) -> tuple[Revision, list[Group]]:
         revision = self._store.revision(scope)  # before anything is looked at: what changes from here on is noticed
-        self._looking.look(scope, facts)
+        if revision:  # else there is nothing to look at
+            self._looking.look(scope, facts)
         return revision, groups_of(facts)
 
     async def _decide(

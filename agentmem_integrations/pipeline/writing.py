@@ -125,6 +125,11 @@ class Writing:
         return None if embedder is None else embedder.identity
 
     @property
+    def owing(self) -> bool:
+        """Say whether vectors of the collection are owed, as far as is known here."""
+        return self._owing
+
+    @property
     def owes(self) -> bool:
         """Say whether the collection has an embedder, but not here: whoever opens it with that makes the vectors.
 

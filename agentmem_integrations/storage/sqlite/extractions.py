@@ -84,9 +84,9 @@ class Extractions:
 
 
 def revision(connection: apsw.Connection, scope: int) -> Revision:
-    """Return the state of an owner's facts; that of an owner who has none is empty."""
+    """Return the state of an owner's facts; empty if there are none."""
     rows = query(connection, "facts_revision", (scope,))
-    return tuple(part or 0 for part in rows[0]) if rows else ()
+    return tuple(part or 0 for part in rows[0]) if rows and rows[0][1] else ()
 
 
 def read_replies(connection: apsw.Connection, scope: int, keys: Sequence[bytes], now: int) -> dict[bytes, str]:
