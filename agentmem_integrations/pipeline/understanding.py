@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from time import perf_counter
 from typing import Any, Final, TypeVar
 
 from ..errors import AgentMemError, ConflictError, EmbeddingError, ModelError, StaleError
@@ -25,6 +26,9 @@ T = TypeVar("T")
 
 TRIES: Final = 5
 """How often facts are looked at and decided on anew because another process changed the owner's meanwhile."""
+
+LONG_S: Final = 0.002
+"""Seconds for which a look may hold up the event loop."""
 
 NEW: Final = "rule:new"  # the decision about a fact that has no neighbour
 Offload = Callable[[Callable[[], T]], Awaitable[T]]
@@ -76,6 +80,7 @@ class Understanding:
         self._offload = offload
         self._extracting = Extracting(reasoner)
         self._looking = Looking(writing)
+        self._large: set[tuple[str, Any]] = set()
         self._turns: dict[tuple[str, Any], _Turn] = {}
 
     async def understand(self, scope: Scope, memories: Sequence[Memory], job: str | None) -> Understood:
@@ -123,7 +128,7 @@ class Understanding:
         """Look, decide and apply, until nobody comes between."""
         cautious = False
         for _ in range(TRIES):
-            revision, groups = await self._offload(lambda: self._look(scope, facts))
+            revision, groups = await self._looked(scope, facts)
             plan, errors = await self._decide(scope, facts, groups, cautious=cautious)
             told.undecided = told.undecided or bool(errors)
             try:
@@ -138,6 +143,20 @@ class Understanding:
             return
         told.undecided = True
         told.errors.append(StaleError(f"the owner's facts changed {TRIES} times while they were being decided on: it is tried again"))
+
+    async def _looked(self, scope: Scope, facts: Sequence[NewFact]) -> tuple[Revision, list[Group]]:
+        """Look, on the event loop itself where that is done in no time: handing it to another thread would take as long.
+
+        How long it takes depends on how much the owner has; whoever once took long is handed over from then on.
+        """
+        owner = (scope.namespace, scope.user_id)
+        if owner in self._large:
+            return await self._offload(lambda: self._look(scope, facts))
+        began = perf_counter()
+        looked = self._look(scope, facts)
+        if perf_counter() - began > LONG_S:
+            self._large.add(owner)
+        return looked
 
     def _look(self, scope: Scope, facts: Sequence[NewFact]) -> tuple[Revision, list[Group]]:
         revision = self._store.revision(scope)  # before anything is looked at: what changes from here on is noticed
