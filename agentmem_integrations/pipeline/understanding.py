@@ -151,7 +151,8 @@ class Understanding:
         """
         owner = (scope.namespace, scope.user_id)
         if owner in self._large:
-            return await self._offload(lambda: self._look(scope, facts))
+            looked: tuple[Revision, list[Group]] = await self._offload(lambda: self._look(scope, facts))
+            return looked
         began = perf_counter()
         looked = self._look(scope, facts)
         if perf_counter() - began > LONG_S:
