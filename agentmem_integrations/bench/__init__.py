@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 BENCHMARKS = ("fast", "batch", "search", "storage", "embed")
-ON_REQUEST = ("soak", "intelligent")
+ON_REQUEST = ("soak", "intelligent", "decisions")
 """Benchmarks that run only when named."""
 
 _DESCRIPTION = """\
@@ -21,6 +21,7 @@ and, only when named:
 
   soak         mixed work for minutes: latencies, growth, errors, losses
   intelligent  adds that draw facts with a language model: a stub that takes 50 ms, or --base-url
+  decisions    what the model at --base-url makes of ten simple changes
 """
 
 

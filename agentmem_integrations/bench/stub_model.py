@@ -1,4 +1,4 @@
-"""A stub of a language model in a process of its own: it finds one fact in every message, and decides to add every fact.
+"""A stub of a language model in a process of its own: it finds one fact in every message of a user, and decides to add every fact.
 
     python -m agentmem_integrations.bench.stub_model --latency 0.05
 
@@ -22,11 +22,11 @@ def answer(body: Mapping[str, Any]) -> str:
     new = [row["fact"] for row in rows if "fact" in row]
     if new:
         return json.dumps({"decisions": [{"fact": number, "memories": [], "action": "ADD", "text": None} for number in new]})
-    return json.dumps({"facts": [_fact(row) for row in rows if "message" in row]})
+    return json.dumps({"facts": [_fact(row) for row in rows if row.get("role") == "user"]})
 
 
 def _fact(row: Mapping[str, Any]) -> dict[str, Any]:
-    told = {"messages": [row["message"]], "text": f"The user said: {row['text'][:500]}", "kind": "semantic", "importance": 0.5}
+    told = {"messages": [row["message"]], "text": row["text"][:500], "kind": "semantic", "importance": 0.5}
     return {**told, "confidence": 1, "entities": [], "valid_from": None, "valid_to": None}
 
 
