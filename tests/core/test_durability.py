@@ -46,6 +46,7 @@ for worker in range(3):
 
 def integrity(path: str) -> str:
     connection = apsw.Connection(path)
+    connection.set_busy_timeout(10_000)  # a thread of the memory may be copying the log
     try:
         connection.execute("INSERT INTO memories_fts (memories_fts, rank) VALUES ('integrity-check', 1)")
         return str(connection.pragma("integrity_check"))

@@ -468,6 +468,7 @@ def test_purging_some_memories_leaves_nothing_of_these_alone(ground: Ground) -> 
 
 def soundness(path: str) -> str:
     connection = apsw.Connection(path)
+    connection.set_busy_timeout(10_000)  # a thread of the memory may be copying the log
     try:
         connection.execute("INSERT INTO memories_fts (memories_fts, rank) VALUES ('integrity-check', 1)")
         assert connection.pragma("foreign_key_check") is None

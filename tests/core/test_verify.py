@@ -83,6 +83,7 @@ def works(mem: AgentMemory) -> None:
 def soundness(path: str) -> None:
     """What SQLite itself says."""
     file = apsw.Connection(path)
+    file.set_busy_timeout(10_000)  # a thread of the memory may be copying the log
     file.execute("INSERT INTO memories_fts (memories_fts, rank) VALUES ('integrity-check', 1)")
     assert file.pragma("integrity_check") == "ok"
     assert file.pragma("foreign_key_check") is None

@@ -196,6 +196,7 @@ def _is_found(mem: AgentMemory, found: Mapping[int, State], rng: random.Random) 
 def is_sound(path: str) -> None:
     """Check the file as SQLite sees it: structure, index of words, one true vector for each live memory, no orphans."""
     connection = apsw.Connection(path)
+    connection.set_busy_timeout(10_000)  # a thread of a memory may be copying the log
     try:
         run: Callable[..., Any] = connection.execute
         assert connection.pragma("integrity_check") == "ok"
