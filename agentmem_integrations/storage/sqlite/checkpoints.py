@@ -127,7 +127,9 @@ class Checkpointer:
         if found is None:
             return
         _, length, self._copied = found
-        if length >= HARD_PAGES and self._copied == length:
+        # One that is no longer than it gets by itself begins anew where it is: writing over what is there costs a sync much less
+        # than making a file longer, which the file system has to write down as well
+        if length > HARD_PAGES * 5 // 4 and self._copied == length:
             found = _checkpoint(connection, "TRUNCATE")
             if found is not None and not found[0]:
                 self._length, self._copied, self._limit = 0, 0, HARD_PAGES
