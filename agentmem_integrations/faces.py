@@ -131,24 +131,38 @@ class Later(Generic[R]):
 
 
 class Thought(Generic[R]):
-    """Work that asks a language model, on that model's event loop.
+    """A write, and work on what came of it that asks a language model, on that model's event loop.
 
     Args:
         mind: Whose.
-        work: What to do with its jobs.
+        writing: The way of the write.
+        write: What to write.
+        follow: What to do with the result, with the mind's jobs.
+        both: The same as one piece of work.
     """
 
-    def __init__(self, mind: Mind, work: "Callable[[Jobs], Coroutine[Any, Any, R]]") -> None:
+    def __init__(
+        self,
+        mind: Mind,
+        writing: Writing,
+        write: Write[R],
+        follow: "Callable[[Jobs, R], Coroutine[Any, Any, R]]",
+        both: "Callable[[Jobs], Coroutine[Any, Any, R]]",
+    ) -> None:
         self._mind = mind
-        self._work = work
+        self._writing = writing
+        self._write = write
+        self._follow = follow
+        self._both = both
 
     def result(self) -> R:
-        """Have it done and wait."""
-        return self._mind.loop.run(self._mind.ask(self._work)).result()
+        """Write in the caller's own thread, as every write of his; have the rest done and wait."""
+        written = self._writing.run(self._write)
+        return self._mind.loop.run(self._mind.ask(lambda jobs: self._follow(jobs, written))).result()
 
     def __await__(self) -> Generator[Any, None, R]:
         """Have it done without holding up the caller's event loop."""
-        return self._mind.loop.await_(self._mind.ask(self._work)).__await__()
+        return self._mind.loop.await_(self._mind.ask(self._both)).__await__()
 
 
 def _on_executor(engine: Engine, work: Callable[[], R]) -> "asyncio.Future[R]":

@@ -6,7 +6,7 @@ run out, and whoever has the collection open with a model takes the jobs over.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -74,15 +74,24 @@ class Jobs:
             job: The job's id.
             wait: Return when the facts are stored too, rather than at once.
         """
-        # A caller who gives up leaves the work to be done: what is stored with a job must not be left without its worker
-        adding = asyncio.create_task(self._add(keep, scope, job, wait))
+        return await self._to_the_end(self._add(keep, scope, job, wait))
+
+    async def follow(self, kept: AddResult, scope: Scope, job: str, *, wait: bool) -> AddResult:
+        """Draw the facts from what was stored; arguments as for `add`."""
+        return await self._to_the_end(self._follow(kept, scope, job, wait))
+
+    async def _to_the_end(self, work: Coroutine[Any, Any, AddResult]) -> AddResult:
+        """Do the work also for a caller who gives up: what is stored with a job must not be left without its worker."""
+        adding = asyncio.create_task(work)
         self._adding.add(adding)
         adding.add_done_callback(self._added)
         return await asyncio.shield(adding)
 
     async def _add(self, keep: Write[AddResult], scope: Scope, job: str, wait: bool) -> AddResult:
+        return await self._follow(await self._writing.arun(keep), scope, job, wait)
+
+    async def _follow(self, kept: AddResult, scope: Scope, job: str, wait: bool) -> AddResult:
         self.start()
-        kept = await self._writing.arun(keep)
         if not kept.events:
             return kept
         memories = [event.memory for event in kept.events]

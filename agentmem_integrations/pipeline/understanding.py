@@ -80,11 +80,19 @@ class Understanding:
         self._offload = offload
         self._extracting = Extracting(reasoner)
         self._looking = Looking(writing)
+        self._under_way = 0
         self._large: set[tuple[str, Any]] = set()
         self._turns: dict[tuple[str, Any], _Turn] = {}
 
     async def understand(self, scope: Scope, memories: Sequence[Memory], job: str | None) -> Understood:
         """Bring an owner's facts up to date with these messages of his, and free the job that owed it."""
+        self._under_way += 1
+        try:
+            return await self._understand(scope, memories, job)
+        finally:
+            self._under_way -= 1
+
+    async def _understand(self, scope: Scope, memories: Sequence[Memory], job: str | None) -> Understood:
         harvest = await self._extracting.harvest(scope, memories)
         told = Understood(errors=list(harvest.errors))
         async with self._alone(scope):
@@ -202,5 +210,6 @@ class Understanding:
             wanting, owes = (), self._writing.owes
             for unembedded, _ in plan.unembedded:
                 unembedded.owed = owes
-        events: list[Event] = await self._writing.arun(Write([change], one, wanting))
-        return events
+        write: Write[list[Event]] = Write([change], one, wanting)
+        # Nobody else is waiting on this loop: a change of threads, there and back, would take as long as the commit
+        return self._writing.run(write) if self._under_way == 1 and not wanting else await self._writing.arun(write)

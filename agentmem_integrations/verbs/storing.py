@@ -89,7 +89,10 @@ class Storing(Scoped):
             return Change(self._room.writing, self._room.adding.add(content, scope, common))
         job = new_id()
         keep = self._room.adding.keep(content, scope, common, job, common.now + LEASE)
-        return Thought(mind, lambda jobs: jobs.add(keep, scope, job, wait=wait))
+        return Thought(
+            mind, self._room.writing, keep,
+            lambda jobs, kept: jobs.follow(kept, scope, job, wait=wait), lambda jobs: jobs.add(keep, scope, job, wait=wait),
+        )  # fmt: skip
 
     aadd = twin(add)
 

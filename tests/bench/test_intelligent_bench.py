@@ -31,7 +31,7 @@ def test_another_endpoint_can_be_measured(tmp_path: Path) -> None:
 
     with OpenAIServer(reply=answer) as server:
         figures("intelligent", tmp_path, "--base-url", server.base_url, "--model", "mine")
-        assert {request["model"] for request in server.requests} == {"mine"}
+        assert {request.body["model"] for request in server.requests} == {"mine"}
 
 
 def test_a_model_that_adds_everything_decides_nothing_right(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
