@@ -248,6 +248,9 @@ def test_meanwhile_what_is_added_changed_and_deleted_is_seen_to(path: str, opene
             mem.delete(f"{first + 4}")
             mem.add(f"came back {first}", id=f"{first + 4}", user_id="ana")
             mem.add(f"replaced {first}", id=f"{first + 5}", user_id="ana")
+            for gone, forget in ((f"{first + 6}", mem.purge), (f"{first + 7}", mem.delete)):
+                mem.update(gone, text=f"changed, and then gone {gone}")
+                forget(gone)
         mem.add_batch([f"more {n}" for n in range(15)], user_id="ben")
 
     mem.reembed(new, progress=after(20, change))
