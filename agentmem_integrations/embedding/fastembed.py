@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -109,6 +109,7 @@ class FastEmbedModel:
         library = _import()
         name, known, load = _loader(library, spec)
         accelerated = _accelerated(spec)
+        self._spec = spec
         self._name = name
         self._tokens = TOKENS_ACCELERATED if accelerated else TOKENS
         self._sessions: Sessions[TextEmbedding] | None = Sessions(load, layout(spec.sessions, spec.threads, accelerated=accelerated))
@@ -123,6 +124,10 @@ class FastEmbedModel:
     def layout(self) -> Layout:
         """How the work is spread over the cores."""
         return self._open().layout
+
+    def arranged(self, sessions: int, threads: int) -> "FastEmbedModel":
+        """Return the same model once more, with so many lanes of so many threads each."""
+        return FastEmbedModel(replace(self._spec, sessions=sessions, threads=threads))
 
     def close(self) -> None:
         """Let go of the sessions and their memory."""

@@ -392,3 +392,24 @@ def test_threads_that_come_first_at_once_load_one_session(minilm: Path) -> None:
         found = list(pool.map(first, range(4)))
     opened.close()
     assert len({id(session) for session in found}) == 1
+
+
+def test_a_model_can_be_arranged_anew_for_the_benchmark(minilm: Path) -> None:
+    model = FastEmbed(str(minilm), sessions=1).open()
+    other = model.arranged(2, 1)
+    try:
+        assert (len(other.lanes), other.layout.threads) == (2, 1)
+        assert other.identity == model.identity
+    finally:
+        other.close()
+        model.close()
+
+
+def test_a_collection_changes_to_a_local_model_and_back(minilm: Path, path: str) -> None:
+    with AgentMemory(path) as mem:
+        mem.add_batch(["my doctor prescribed new medicine", "the dog is called Rex"], user_id="ana")
+        assert mem.reembed(f"fastembed:{minilm}") == 2
+        assert mem.search("a visit to the hospital", user_id="ana", using="vector")[0].memory.text == "my doctor prescribed new medicine"
+        assert mem.stats()["embedding_queue"]["texts"] >= 2
+        assert mem.reembed("static") == 2
+    AgentMemory(path, embedder="static").close()

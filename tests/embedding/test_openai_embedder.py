@@ -396,3 +396,19 @@ print("both")
 """
     assert run_python(program).strip() == "both"
     assert server.count == 41
+
+
+def test_a_collection_changes_to_a_model_whose_dimension_must_be_asked_for(
+    server: OpenAIServer, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+    with AgentMemory(path) as mem:
+        mem.add_batch([f"note {n}" for n in range(20)], user_id="ana")
+        assert mem.reembed("openai:mine") == 20
+        assert server.texts()[0] == ["dimension"]
+        assert mem.search("note 7", user_id="ana", using="vector")[0].memory.text == "note 7"
+        other = mem.collection("other", embedder="openai:mine")
+        assert other._room.searching.embedder is mem._room.searching.embedder
+    server.requests.clear()
+    with AgentMemory(path, embedder="openai:mine"):
+        assert not server.requests
