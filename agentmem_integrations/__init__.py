@@ -42,12 +42,13 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "memory": ("AgentMemory", "UserMemory"),
-    "models": ("DIFFERENCES", "KINDS", "SHARED", "AddResult", "Event", "Finding", "Hit", "Memory", "Report"),
+    "models": ("DIFFERENCES", "KINDS", "SHARED", "AddResult", "Event", "Finding", "Hit", "Job", "Memory", "Report"),
     "errors": (
         "AgentMemError", "ClosedError", "ConflictError", "EmbedderMismatchError", "EmbeddingError", "FilterError",
         "InvalidInputError", "MissingExtraError", "NetworkFilesystemWarning", "NotADatabaseError", "NotFoundError", "SchemaError",
         "ScopeError", "StorageError", "StoreBusyError", "StoreFullError", "TextError", "VectorError",
-        "ModelAccessError", "ModelBusyError", "ModelError", "ModelRequestError", "ModelTimeoutError", "TextTooLongError",
+        "ModelAccessError", "ModelBusyError", "ModelError", "ModelRequestError", "ModelTimeoutError", "ReplyError", "StaleError",
+        "TextTooLongError",
     ),
     "embedding.openai": ("OpenAIEmbedder",),
     "llm.openai": ("OpenAIChat",),
@@ -56,10 +57,10 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "DIFFERENCES", "KINDS", "SHARED", "AddResult", "AgentMemError", "AgentMemory", "ClosedError", "ConflictError",
-    "EmbedderMismatchError", "EmbeddingError", "Event", "FilterError", "Finding", "Hit", "InvalidInputError", "Memory",
+    "EmbedderMismatchError", "EmbeddingError", "Event", "FilterError", "Finding", "Hit", "InvalidInputError", "Job", "Memory",
     "MissingExtraError", "ModelAccessError", "ModelBusyError", "ModelError", "ModelRequestError", "ModelTimeoutError",
-    "NetworkFilesystemWarning", "NotADatabaseError", "NotFoundError", "OpenAIChat", "OpenAIEmbedder", "Report", "SchemaError",
-    "ScopeError", "StorageError", "StoreBusyError", "StoreFullError", "TextError", "TextTooLongError", "UserMemory",
+    "NetworkFilesystemWarning", "NotADatabaseError", "NotFoundError", "OpenAIChat", "OpenAIEmbedder", "ReplyError", "Report", "SchemaError",
+    "ScopeError", "StaleError", "StorageError", "StoreBusyError", "StoreFullError", "TextError", "TextTooLongError", "UserMemory",
     "VectorError",
 ]  # fmt: skip
 

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .models import Scope
 from .ports import ChatModel
 
 if TYPE_CHECKING:
@@ -47,14 +46,14 @@ class Mind:
 
         self.loop.run(start())
 
-    def forget(self, scope: Scope | None) -> None:
-        """Drop what the model answered about an owner; about everybody, if None."""
+    def forget(self) -> None:
+        """Drop what the model answered so far, as soon as the loop comes to it."""
 
         async def drop() -> None:
-            self._parts()[0].forget(scope)
+            self._parts()[0].forget()
 
-        if self._made is not None:
-            self.loop.run(drop()).result()
+        if self._made is not None and self._pid == os.getpid():
+            self.loop.run(drop())
 
     def stats(self) -> dict[str, Any]:
         """Return what asking has cost and saved."""

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from cachetools import TTLCache
 
-from ..errors import ReplyError
+from ..errors import AgentMemError, ModelError, ReplyError
 from ..models import SHARED, Decisions, Extraction, Fact, Memory, Scope, Turn
 from ..ports import ChatModel, ChatReply, ChatRequest, Learned, Reasoned
 from . import prompting
@@ -60,7 +60,7 @@ class CachingReasoner:
     def __init__(self, chat: ChatModel, kept: Kept, *, ttl_s: float = CACHE_TTL_S, entries: int = CACHE_ENTRIES) -> None:
         self._chat = chat
         self._kept = kept
-        self._cache: TTLCache[tuple[Any, bytes], Reasoned[Any]] = TTLCache(entries, ttl_s)
+        self._cache: TTLCache[bytes, Reasoned[Any]] = TTLCache(entries, ttl_s)
         self._asking: dict[bytes, asyncio.Task[Reasoned[Any]]] = {}
         self._counts = Counts()
         self._schemas: dict[str, str] = {}
@@ -78,10 +78,9 @@ class CachingReasoner:
         """Return what becomes of new facts."""
         return await self._answer(scope, prompting.deciding(facts, memories), lambda reply: read_decisions(reply, facts, memories))
 
-    def forget(self, scope: Scope | None) -> None:
-        """Drop what was answered to an owner; to everybody, if None."""
-        for key in [key for key in self._cache if scope is None or key[0] == _owner(scope)]:
-            self._cache.pop(key, None)
+    def forget(self) -> None:
+        """Drop all answers from memory."""
+        self._cache.clear()
 
     def stats(self) -> dict[str, Any]:
         """Return calls, tokens, and how often each tier of the cache had the answer."""
@@ -94,7 +93,7 @@ class CachingReasoner:
 
     async def _answer(self, scope: Scope, prompt: Prompt, read: Callable[[str], T]) -> Reasoned[T]:
         key = self._key(scope, prompt)
-        known: Reasoned[T] | None = self._cache.get((_owner(scope), key))
+        known: Reasoned[T] | None = self._cache.get(key)
         if known is not None:
             self._counts.memory["hits"] += 1
             return known
@@ -114,7 +113,7 @@ class CachingReasoner:
 
     async def _find_or_ask(self, scope: Scope, key: bytes, prompt: Prompt, read: Callable[[str], T]) -> Reasoned[T]:
         answer = self._from_file(scope, key, prompt, read) or await self._ask(key, prompt, read)
-        self._cache[(_owner(scope), key)] = replace(answer, learned=())
+        self._cache[key] = replace(answer, learned=())
         return answer
 
     def _from_file(self, scope: Scope, key: bytes, prompt: Prompt, read: Callable[[str], T]) -> Reasoned[T] | None:
@@ -144,7 +143,12 @@ class CachingReasoner:
 
     async def _reply(self, prompt: Prompt) -> ChatReply:
         self._counts.calls += 1
-        reply = await self._chat.reply(ChatRequest(prompt.messages, prompt.schema, prompt.schema_name, MAX_TOKENS, TEMPERATURE))
+        try:
+            reply = await self._chat.reply(ChatRequest(prompt.messages, prompt.schema, prompt.schema_name, MAX_TOKENS, TEMPERATURE))
+        except AgentMemError:
+            raise
+        except Exception as error:  # the edge to other people's models: whatever they raise, the words must be kept
+            raise ModelError(f"the language model {self.model} failed with {type(error).__name__}") from error
         self._counts.prompt_tokens += reply.prompt_tokens
         self._counts.completion_tokens += reply.completion_tokens
         self._counts.cached_tokens += reply.cached_tokens

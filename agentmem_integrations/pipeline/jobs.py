@@ -60,7 +60,7 @@ class Jobs:
         self._offload = offload
         self._namespace = namespace
         self._adding: set[asyncio.Task[AddResult]] = set()
-        self._active: dict[str, asyncio.Task[Understood]] = {}
+        self._active: dict[str, asyncio.Task[Any]] = {}
         self._background: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._claiming = asyncio.Lock()  # what is being claimed is not active yet, and must not look as if nobody had it
@@ -98,10 +98,10 @@ class Jobs:
         owed = any(event.event != "NONE" for event in kept.events)
         if not owed and not wait:
             return kept
-        task = self._begin(job if owed else None, scope, memories, 0)
         if not wait:
+            self._begin(job, scope, memories, 0)
             return AddResult(kept.events, "queued")
-        told = await task
+        told = await self._attended(job if owed else None, scope, memories)
         events = [*kept.events, *told.events]
         if told.errors:
             return AddResult(events, "queued", told.errors[0])
@@ -132,12 +132,20 @@ class Jobs:
         if leased:
             await self._writing.arun(Write([Renew(leased, datetime.now(UTC))], one))
 
-    def _begin(self, job: str | None, scope: Scope, memories: Sequence[Memory], attempts: int) -> "asyncio.Task[Understood]":
+    def _begin(self, job: str, scope: Scope, memories: Sequence[Memory], attempts: int) -> None:
         task = asyncio.create_task(self._work(job, scope, memories, attempts))
-        name = job or new_id()
+        self._active[job] = task
+        task.add_done_callback(lambda done: self._ended(job, done))
+
+    async def _attended(self, job: str | None, scope: Scope, memories: Sequence[Memory]) -> Understood:
+        """Do a job in the task of the add that waits for it."""
+        name, task = job or new_id(), asyncio.current_task()
+        assert task is not None, "runs on the loop"
         self._active[name] = task
-        task.add_done_callback(lambda done: self._ended(name, done))
-        return task
+        try:
+            return await self._work(job, scope, memories, 0)
+        finally:
+            self._gone(name)
 
     def _added(self, done: "asyncio.Task[AddResult]") -> None:
         self._adding.discard(done)
@@ -145,11 +153,14 @@ class Jobs:
             done.exception()  # whoever gave up will not look at it; else Python complains that nobody did
 
     def _ended(self, name: str, done: "asyncio.Task[Understood]") -> None:
+        self._gone(name)
+        if not done.cancelled() and (error := done.exception()) is not None:
+            log.warning("a job of %s failed: %s", self._namespace, type(error).__name__)
+
+    def _gone(self, name: str) -> None:
         self._active.pop(name, None)
         if len(self._active) == AT_ONCE - 1:
             self._wake.set()
-        if not done.cancelled() and (error := done.exception()) is not None:
-            log.warning("a job of %s failed: %s", self._namespace, type(error).__name__)
 
     async def _work(self, job: str | None, scope: Scope, memories: Sequence[Memory], attempts: int) -> Understood:
         try:

@@ -157,6 +157,9 @@ class Changing(Scoped):
 
         def purged(outcomes: list[Outcome]) -> int:
             self._room.engine.vectors.clear()  # nor may RAM keep what was made of erased words
+            for room in self._room.engine.open_rooms():
+                if room.mind is not None:
+                    room.mind.forget()
             return int(one(outcomes))
 
         return Change(self._room.writing, Write([Purge(selection, everywhere=collections == "all")], purged))

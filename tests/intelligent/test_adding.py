@@ -247,3 +247,12 @@ def test_every_collection_thinks_for_itself(thinking: Thinking) -> None:
     other.add("I live in Porto", user_id="ana")
     assert facts_of(mem) == []
     assert [m.text for m in other.list(user_id="ana")] == ["I live in Porto", PORTO]
+
+
+def test_what_was_purged_is_not_answered_from_memory(thinking: Thinking) -> None:
+    chat = Says(MOVED)
+    mem = thinking(chat)
+    mem.add("I live in Porto", user_id="ana")
+    mem.purge(user_id="ana")
+    mem.add("I live in Porto", user_id="ana")
+    assert len(chat.requests) == 2

@@ -242,3 +242,11 @@ assert len(mem.list(user_id="parent again")) == 2
 mem.close()
 """
     run_python(program, path, timeout=60)
+
+
+def test_whatever_a_model_raises_the_words_are_kept(thinking: Thinking) -> None:
+    mem = thinking(failing(ZeroDivisionError("somebody else's")))
+    result = mem.add("I live in Porto", user_id="ana")
+    assert result.status == "queued"
+    assert "ZeroDivisionError" in str(result.error)
+    assert "somebody else's" not in str(mem.jobs()[0].error)
