@@ -45,6 +45,11 @@ class VectorCache:
             self._misses += len(wanted) - len(found)
         return found
 
+    def peek(self, key: bytes) -> Vector | None:
+        """Return one if it is here, without counting."""
+        with self._guard():
+            return self._vectors.get(key)
+
     def put(self, vectors: Mapping[bytes, Vector]) -> None:
         """Keep these; what was not used for longest makes way."""
         with self._guard():
@@ -95,6 +100,10 @@ class CachedEmbedder:
         self._find = find
         self._keep = keep
         self._hits = self._misses = 0  # in the file; counted without a lock: a figure for people
+        queue.remember(
+            lambda kind, text: ram.peek(self._key(text, kind)),
+            lambda kind, text, vector: ram.put({self._key(text, kind): vector}),
+        )
 
     def embed_documents(self, texts: Sequence[str]) -> Matrix:
         """Return one unit vector per text, shape (n, dim), float32.

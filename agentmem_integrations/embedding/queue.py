@@ -44,6 +44,10 @@ class Counts:
     largest: int = 0
 
 
+Recall = Callable[[Kind, str], Vector | None]
+Record = Callable[[Kind, str, Vector], None]
+
+
 class QueuedEmbedder:
     """A model behind a queue: an `Embedder` that any number of threads and event loops may share.
 
@@ -65,7 +69,17 @@ class QueuedEmbedder:
         self._max_wait = max_wait_ms / 1e3
         self._limit = limit
         self._lanes = [CheckedLane(lane, model.identity) for lane in model.lanes]
+        self._recall: Recall = _nothing
+        self._record: Record = _no_record
         self._start_anew()
+
+    def remember(self, recall: Recall, record: Record) -> None:
+        """Have answers recorded before their texts leave the queue, and recalled before a text enters it.
+
+        Whoever looks for a vector before he asks the queue may have looked just before it was there, and ask when it is no longer
+        on its way. Both are called with the queue held.
+        """
+        self._recall, self._record = recall, record
 
     def embed_documents(self, texts: Sequence[str]) -> Matrix:
         """Return one unit vector per text, shape (n, dim), float32.
@@ -98,7 +112,8 @@ class QueuedEmbedder:
             EmbeddingError: it does not embed.
             ClosedError: the queue was closed.
         """
-        self.embed_documents(["a"])
+        (answer,) = self._waited(["a"], "passage", bulk=True, recall=False)
+        _vector(answer)
 
     def begin(self, wishes: Sequence[Wish]) -> None:
         """Queue what several callers want to store; a wish of more than one batch is a bulk load."""
@@ -130,7 +145,7 @@ class QueuedEmbedder:
 
     # Callers
 
-    def _waited(self, texts: Sequence[str], kind: Kind, *, bulk: bool) -> Sequence[Answer]:
+    def _waited(self, texts: Sequence[str], kind: Kind, *, bulk: bool, recall: bool = True) -> Sequence[Answer]:
         done = threading.Lock()  # a bare lock is the cheapest thing to wait on
         done.acquire()
         found: list[Answer] = []
@@ -141,14 +156,14 @@ class QueuedEmbedder:
 
         asking = Asking(len(texts), then)
         try:
-            self._begin(texts, kind, asking, bulk=bulk)
+            self._begin(texts, kind, asking, bulk=bulk, recall=recall)
             done.acquire()
         except BaseException:  # KeyboardInterrupt: nobody waits for this any more
             self._forget(asking)
             raise
         return found
 
-    def _begin(self, texts: Sequence[str], kind: Kind, asking: Asking, *, bulk: bool) -> None:
+    def _begin(self, texts: Sequence[str], kind: Kind, asking: Asking, *, bulk: bool, recall: bool = True) -> None:
         if os.getpid() != self._pid:
             self._start_anew()
         if not texts:
@@ -159,14 +174,21 @@ class QueuedEmbedder:
                 self._room.wait_for(lambda: self._closing or self._backlog.singles < self._limit)
             error = _closed() if self._closing else self._start_lanes()
             if error is None:
-                self._queue(texts, kind, asking, bulk)
+                self._queue(texts, kind, asking, bulk, recall)
+            complete = error is None and not asking.left  # everything was recalled
         if error is not None:
             asking.then([error] * len(texts))
+        elif complete:
+            _tell([asking])
 
-    def _queue(self, texts: Sequence[str], kind: Kind, asking: Asking, bulk: bool) -> None:
+    def _queue(self, texts: Sequence[str], kind: Kind, asking: Asking, bulk: bool, recall: bool) -> None:
         load = []
         for position, text in enumerate(texts):
             request = self._flying.get((kind, text))
+            if request is None and recall and (vector := self._recall(kind, text)) is not None:
+                asking.answers[position] = vector
+                asking.left -= 1
+                continue
             if request is None:
                 self._number += 1
                 request = self._flying[kind, text] = Request(text, kind, self._number, monotonic())
@@ -243,6 +265,8 @@ class QueuedEmbedder:
         """Hand answers to those who wait for them, and return whose are complete."""
         done = []
         for request, answer in answered:
+            if not isinstance(answer, Exception):
+                self._record(request.kind, request.text, answer)
             del self._flying[request.kind, request.text]
             for asking, position in request.waiting:
                 asking.answers[position] = answer
@@ -281,3 +305,11 @@ def _vector(answer: Answer) -> Vector:
     if isinstance(answer, Exception):
         raise answer
     return answer
+
+
+def _nothing(kind: Kind, text: str) -> Vector | None:
+    return None
+
+
+def _no_record(kind: Kind, text: str, vector: Vector) -> None:
+    return

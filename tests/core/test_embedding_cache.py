@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from agentmem_integrations import SHARED, AgentMemory, InvalidInputError, ScopeError
-from agentmem_integrations.embedding.cache import ENTRY_BYTES, VectorCache
+from agentmem_integrations.embedding.cache import ENTRY_BYTES, CachedEmbedder, VectorCache
 from agentmem_integrations.fingerprint import embedding_key
 from agentmem_integrations.models import Identity
 from agentmem_integrations.ports import Matrix, Vector
@@ -429,3 +429,19 @@ def test_threads_may_find_and_put_at_once() -> None:
         thread.join()
     assert wrong == []
     assert cache.usage()["bytes"] <= cache.budget
+
+
+def test_what_was_made_meanwhile_is_not_made_again(opened: Opened, path: str) -> None:
+    """Looked for just before it was there, asked for just after it was on its way."""
+    embedder = HashEmbedder()
+    mem = opened(path, embedder=embedder)
+    cached = mem._room.searching.embedder
+    assert cached is not None
+    cached.embed_documents(["the same words"])
+    made = len(embedder.batches)
+    assert isinstance(cached, CachedEmbedder)
+    assert cached.queue.embed_each(["the same words"])[0] is not None
+    assert len(embedder.batches) == made
+    cached.check()
+    cached.check()
+    assert len(embedder.batches) == made + 2
