@@ -8,7 +8,7 @@ Derive a class, say how a store is made, and let pytest collect it:
             return lambda: MyStore(tmp_path / "memory.db")
 
 `make_store` is called once per test, for an empty store; the test closes it. Whatever the suite asks of a store follows from
-the docstrings in `ports.py`.
+the docstrings in `ports/`.
 """
 
 # ruff: noqa: D102 - a test's name is its sentence

@@ -1,0 +1,33 @@
+"""The nouns of this library: scope, memory, event, hit, and their kin. Plain data, no behaviour."""
+
+from .facts import DateSpan, Decision, Decisions, Extraction, Fact, Precision, Turn
+from .job import Job, JobState
+from .memory import KINDS, SHARED, AddResult, Event, EventKind, Hit, Identity, Memory, Scope, Status, UserId
+from .report import DIFFERENCES, UNHARMFUL, Finding, Report
+
+__all__ = [
+    "DIFFERENCES",
+    "KINDS",
+    "SHARED",
+    "UNHARMFUL",
+    "AddResult",
+    "DateSpan",
+    "Decision",
+    "Decisions",
+    "Event",
+    "EventKind",
+    "Extraction",
+    "Fact",
+    "Finding",
+    "Hit",
+    "Identity",
+    "Job",
+    "JobState",
+    "Memory",
+    "Precision",
+    "Report",
+    "Scope",
+    "Status",
+    "Turn",
+    "UserId",
+]
