@@ -1,0 +1,1 @@
+"""Memory for LangChain and LangGraph: thin adapters over `AgentMemory`. Needs the extra `langchain`."""

@@ -1,0 +1,1 @@
+"""Memory for LlamaIndex: thin adapters over `AgentMemory`. Needs the extra `llamaindex`."""
