@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from ..errors import EmbedderMismatchError
 from ..models import KINDS, Identity, Memory, Scope
 from ..ports import Ask, Candidates, Selection, Vector
 from .writing import Writing
@@ -76,7 +77,7 @@ class Looking:
     def look(self, scope: Scope, facts: Sequence[NewFact]) -> None:
         """Fill in who is known and who has neighbours, among an owner's facts that hold now."""
         for fact in facts:
-            candidates = self._store.gather(self._ask(scope, fact))
+            candidates = self._gathered(scope, fact)
             memories = self._near(fact, candidates)
             fact.known = next((m for m in memories if same_words(m.text, fact.memory.text)), None)
             fact.neighbours = [] if fact.known else memories[:NEIGHBOURS]
@@ -88,6 +89,15 @@ class Looking:
         if one.vector is None or other.vector is None:
             return False
         return float(one.vector @ other.vector) >= self._threshold(one.memory, other.memory)
+
+    def _gathered(self, scope: Scope, fact: NewFact) -> Candidates:
+        try:
+            return self._store.gather(self._ask(scope, fact))
+        except EmbedderMismatchError:
+            if fact.made_by == self._writing.identity:
+                raise  # another process changed the embedder
+            fact.vector = fact.made_by = None  # it was changed here meanwhile: words must do, and the new vector is owed
+            return self._store.gather(self._ask(scope, fact))
 
     def _ask(self, scope: Scope, fact: NewFact) -> Ask:
         selection = Selection(scope.namespace, scope, kinds=FACT_KINDS)

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 from ..errors import AgentMemError, ConflictError, EmbeddingError, ModelError, StaleError
 from ..models import Decisions, Event, Memory, Scope
-from ..ports import Insert, Learned, Reasoned, Reasoner, Resolve, Revision, Update, Vector
+from ..ports import Embedder, Insert, Learned, Reasoned, Reasoner, Resolve, Revision, Update, Vector
 from .deciding import Group, Plan, Planning, groups_of, in_rounds, stated
 from .extracting import Drawn, Extracting
 from .facts import memory_of
@@ -120,13 +120,13 @@ class Understanding:
     async def _embedded(self, scope: Scope, drawn: Sequence[Drawn]) -> list[NewFact]:
         now = datetime.now(UTC)
         memories = [memory_of(one, scope, self._reasoner.model, now) for one in drawn]
-        made_by = self._writing.identity
-        vectors = await self._vectors([memory.text for memory in memories])
+        embedder = self._writing.embedder  # read once: it may be changed at any time
+        made_by = None if embedder is None else embedder.identity
+        vectors = await self._vectors(embedder, [memory.text for memory in memories])
         return [NewFact(memory, vector, made_by) for memory, vector in zip(memories, vectors, strict=True)]
 
-    async def _vectors(self, texts: Sequence[str]) -> Sequence[Vector | None]:
+    async def _vectors(self, embedder: Embedder | None, texts: Sequence[str]) -> Sequence[Vector | None]:
         """Return a vector per text, or None where it cannot be made now: then it is owed, as everywhere."""
-        embedder = self._writing.embedder
         if embedder is None or not texts:
             return [None] * len(texts)
         found = vectors_of(embedder, texts) if embedder.immediate else await self._offload(lambda: vectors_of(embedder, texts))
