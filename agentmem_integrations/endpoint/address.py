@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from ..errors import InvalidInputError, MissingExtraError, shown
 
+OPENAI_URL: Final = "https://api.openai.com/v1"
+KEEP_S: Final = 30.0  # an idle connection: shorter than servers and proxies keep theirs, longer than an agent's usual pause
 NO_KEY: Final = "no-key"  # what the client sends to servers that want none: it refuses to send nothing
 
 

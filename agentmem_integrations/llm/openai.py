@@ -69,7 +69,7 @@ class OpenAIChat:
         retry_wait_s: First wait between attempts, in seconds; it doubles every time, with jitter.
         max_wait_s: The longest wait, in seconds. Where `Retry-After` asks for more, the call fails at once.
         concurrency: Calls under way at once; more wait for their turn.
-        transport: `aiohttp`, `httpx`, or `auto` for `aiohttp` where it is installed, which spends about half the time on a call.
+        transport: `aiohttp`, `httpx`, or `auto` for `aiohttp` where it is installed, which spends a quarter of the time on a call.
         extra: More fields for every request, such as `{"reasoning_effort": "low"}`. They become part of `name`.
         loop: The loop to run on; default one of its own.
 

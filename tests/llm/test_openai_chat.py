@@ -75,6 +75,32 @@ async def test_the_messages_go_out_and_the_answer_comes_back(server: OpenAIServe
     }
 
 
+async def test_the_organization_and_project_of_the_environment_are_sent(
+    server: OpenAIServer, chat: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-2")
+    await chat().reply(ask())
+    headers = server.requests[0].headers
+    assert (headers["openai-organization"], headers["openai-project"]) == ("org-1", "proj-2")
+
+
+async def test_a_proxy_that_the_environment_names_is_asked_instead(
+    server: OpenAIServer, chat: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", server.base_url.removesuffix("/v1"))
+    monkeypatch.setenv("no_proxy", "")
+    reply = await chat(base_url="http://models.invalid/v1").reply(ask())
+    assert reply.text == "Where does Ana live?"
+    assert server.requests[0].path == "http://models.invalid/v1/chat/completions"
+
+
+async def test_hosts_that_want_no_proxy_are_asked_directly(server: OpenAIServer, chat: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert (await chat().reply(ask())).text == "Where does Ana live?"
+
+
 async def test_what_is_set_is_sent_and_extra_fields_are_part_of_the_name(server: OpenAIServer, chat: Make) -> None:
     model = chat(extra={"reasoning_effort": "low"})
     await model.reply(ask(max_tokens=100, temperature=0.0))
