@@ -6,6 +6,7 @@ import pytest
 
 from agentmem_integrations.ports import Store
 from agentmem_integrations.storage.sqlite.store import SqliteStore
+from agentmem_integrations.testing.extraction_contract import ExtractionContract
 from agentmem_integrations.testing.porting_contract import PortingContract
 from agentmem_integrations.testing.reembedding_contract import ReembeddingContract
 from agentmem_integrations.testing.store_contract import StoreContract
@@ -50,6 +51,18 @@ class TestReembeddingInAFile(ReembeddingContract):
 
 
 class TestReembeddingInMemory(ReembeddingContract):
+    @pytest.fixture
+    def make_store(self) -> Callable[[], Store]:
+        return lambda: SqliteStore("memory://")
+
+
+class TestExtractionInAFile(ExtractionContract):
+    @pytest.fixture
+    def make_store(self, path: str) -> Callable[[], Store]:
+        return lambda: SqliteStore(path)
+
+
+class TestExtractionInMemory(ExtractionContract):
     @pytest.fixture
     def make_store(self) -> Callable[[], Store]:
         return lambda: SqliteStore("memory://")
