@@ -10,7 +10,7 @@ import pytest
 
 from ..errors import NotFoundError, StaleError
 from ..models import Job, Scope
-from ..ports import Delete, End, Entrust, Insert, Learned, Owe, Purge, PutOff, Renew, Resolve, Revive, Store, Update
+from ..ports import Change, Delete, End, Entrust, Insert, Learned, Owe, Purge, PutOff, Renew, Resolve, Revive, Store, Update
 from .store_contract import ANA, BEN, IDENTITY, NAMESPACE, ids_of, insert, meaning
 
 PAST: Final = datetime.now(UTC) - timedelta(hours=1)
@@ -241,7 +241,12 @@ class ExtractionContract:
         if change == "end":
             self.resolve(store, End(one, datetime.now(UTC), None))
         else:
-            changes = {"insert": fact("h", "x"), "update": Update(one, {"text": "y"}), "delete": Delete(one), "purge": Purge(one)}
+            changes: dict[str, Change] = {
+                "insert": fact("h", "x"),
+                "update": Update(one, {"text": "y"}),
+                "delete": Delete(one),
+                "purge": Purge(one),
+            }
             store.apply([changes[change]])
         assert store.revision(ANA) != before
 
