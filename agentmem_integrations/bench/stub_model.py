@@ -13,12 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from ..testing.chat import asked_about
 from ..testing.openai_server import OpenAIServer
 
 
 def answer(body: Mapping[str, Any]) -> str:
     """Return the reply to one request: JSON as the prompts ask for it."""
-    rows = [json.loads(line) for line in body["messages"][-1]["content"].split("\n") if line.startswith("{")]
+    rows = asked_about(message["content"] for message in body["messages"])
     new = [row["fact"] for row in rows if "fact" in row]
     if new:
         return json.dumps({"decisions": [{"fact": number, "memories": [], "action": "ADD", "text": None} for number in new]})

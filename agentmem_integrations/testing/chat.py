@@ -8,7 +8,7 @@ import asyncio
 import json
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from ..ports import ChatReply, ChatRequest
@@ -112,12 +112,21 @@ class RuleChat(ScriptedChat):
 
 
 def _by_rule(request: ChatRequest) -> Answer:
-    rows = next((rows for message in reversed(request.messages) if (rows := _rows(message.content))), [])  # before it stand examples
+    rows = asked_about(message.content for message in request.messages)
     if request.schema_name == "facts":
         return {"facts": extract([row for row in rows if "message" in row])}
     if request.schema_name == "decisions":
         return {"decisions": decide([row for row in rows if "fact" in row], [row for row in rows if "memory" in row])}
     return "I know facts and decisions only."
+
+
+def asked_about(contents: Iterable[str]) -> list[Mapping[str, Any]]:
+    """Return the data that a prompt of intelligent mode asks about: the messages, or the facts and memories.
+
+    Args:
+        contents: Of the prompt's messages, in order. Before the data stand examples, behind it perhaps a request for repair.
+    """
+    return next((rows for content in reversed([*contents]) if (rows := _rows(content))), [])
 
 
 def _rows(content: str) -> list[Mapping[str, Any]]:

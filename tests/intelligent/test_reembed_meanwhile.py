@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from says import Says
+from intelligent.says import Says
 
 from agentmem_integrations import AgentMemory
 from agentmem_integrations.testing.embedders import BlockingEmbedder, HashEmbedder
