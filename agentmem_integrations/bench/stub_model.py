@@ -7,12 +7,12 @@ prints the base URL of an OpenAI-compatible endpoint, and serves until its stand
 
 import argparse
 import json
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
+from ..testing.apart import running_module
 from ..testing.chat import asked_about
 from ..testing.openai_server import OpenAIServer
 
@@ -31,17 +31,9 @@ def _fact(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**told, "confidence": 1, "entities": [], "valid_from": None, "valid_to": None}
 
 
-@contextmanager
-def running(latency_s: float) -> Iterator[str]:
-    """Run the stub beside this process and yield its base URL."""
-    command = [sys.executable, "-m", __name__, "--latency", str(latency_s)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own module
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.stdin.close()  # which ends it, as the end of this process would
+def running(latency_s: float) -> AbstractContextManager[str]:
+    """Run the stub beside this process; the context is its base URL."""
+    return running_module(__name__, ["--latency", str(latency_s)])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

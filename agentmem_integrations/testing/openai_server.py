@@ -12,17 +12,17 @@ client's interpreter: `python -m agentmem_integrations.testing.openai_server --l
 import argparse
 import base64
 import random
-import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Final, Literal, get_args
 
 import numpy as np
 
 from ..ports import Matrix, Vector
+from .apart import running_module
 from .embedders import HashEmbedder
 from .http_server import Answer, HttpServer, Request
 
@@ -308,17 +308,9 @@ def _error(status: int, message: str, code: str | None, param: str | None = None
     return Answer({"error": error}, status, headers or {})
 
 
-@contextmanager
-def running_apart(*, latency_s: float = 0.0, dim: int = 64) -> Iterator[str]:
-    """Run a server in a process of its own, without a record, and yield its base URL; `GET <base URL>/stats` counts."""
-    command = [sys.executable, "-m", __name__, "--latency", str(latency_s), "--dim", str(dim)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own module
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.stdin.close()  # which ends it, as the end of this process would
+def running_apart(*, latency_s: float = 0.0, dim: int = 64) -> AbstractContextManager[str]:
+    """Run a server in a process of its own, without a record; the context is its base URL; `GET <base URL>/stats` counts."""
+    return running_module(__name__, ["--latency", str(latency_s), "--dim", str(dim)])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
