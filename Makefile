@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 MINILM := .cache/minilm
 
-.PHONY: demo test test-long check bench build clean
+.PHONY: demo test test-long check docs bench build clean
 
 demo: $(READY)  ## Store a sample of real conversation and find it again
 	@$(BIN)/agentmem demo --db demo.db
@@ -21,6 +21,9 @@ check: $(READY)  ## Types, lint, layers
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+docs: $(READY)  ## All pages as a site, in build/docs; a warning is an error
+	@$(BIN)/python -m sphinx -q -E -W --keep-going -b html docs build/docs
 
 bench: $(READY)  ## Measure this machine
 	@$(BIN)/agentmem bench fast batch search storage
@@ -40,4 +43,4 @@ $(MINILM)/SHA256SUMS: tests/embedding/onnx_minilm/build.py | $(READY)
 	@$(BIN)/python tests/embedding/onnx_minilm/build.py $(MINILM)
 
 clean:  ## Remove what the other targets made
-	rm -rf $(VENV) .cache dist demo.db demo.db-wal demo.db-shm .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .cache build dist demo.db demo.db-wal demo.db-shm .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -27,7 +27,10 @@ from agentmem_integrations.pipeline.add import CHUNK
 from agentmem_integrations.pipeline.search import POOL
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")] + sorted((ROOT / "docs").rglob("*.md"))
+STUBS = [ROOT / "docs" / f"{name}.md" for name in ("index", "changelog", "contributing", "security")]  # the site brings the text in
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")] + sorted(
+    page for page in (ROOT / "docs").rglob("*.md") if page not in STUBS
+)
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 SKIPPED = "<!-- not run -->"
 
@@ -152,7 +155,7 @@ def test_every_page_begins_with_one_title(page):
 def test_the_index_names_every_page_of_docs():
     index = ROOT / "docs" / "README.md"
     linked = {(index.parent / target.partition("#")[0]).resolve() for target in re.findall(r"\]\(([^)\s]+)\)", prose(index))}
-    missing = [named(page) for page in (ROOT / "docs").rglob("*.md") if page != index and page not in linked]
+    missing = [named(page) for page in (ROOT / "docs").rglob("*.md") if page not in linked and page not in (index, *STUBS)]
     assert not missing
 
 

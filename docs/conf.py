@@ -1,0 +1,76 @@
+"""How the pages become a site: `make docs`.
+
+The pages are written for readers of the repository. What differs on the site is done here: pages of the top folder are brought
+in, and links to files that are no pages lose their link.
+"""
+
+import posixpath
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from agentmem_integrations import __version__
+
+project = "agentmem-integrations"
+author = "agentmem-integrations contributors"
+copyright = author
+release = version = __version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
+exclude_patterns = ["README.md"]  # its list of pages is the site's own navigation
+root_doc = "index"
+
+myst_heading_anchors = 4  # links to headings are written as on the web page of the repository
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_rtype = False
+default_role = "code"  # docstrings write `name` for code
+
+html_theme = "furo"
+html_title = f"agentmem-integrations {__version__}"
+html_show_sphinx = False
+
+HERE: Final = Path(__file__).parent
+TOP: Final = {"index": "README.md", "security": "SECURITY.md", "changelog": "CHANGELOG.md", "contributing": "CONTRIBUTING.md"}
+PAGE_OF: Final = {name: page for page, name in TOP.items()} | {"docs/README.md": "index"}
+
+_link = re.compile(r"\[([^\]\n]+)\]\(([^)#\s]+?)(#[^)\s]*)?\)")
+_block = re.compile(r"(^```.*?^```$)", re.DOTALL | re.MULTILINE)
+
+
+def _for_the_site(text: str, folder: str) -> str:
+    """Return a page whose links hold on the site.
+
+    Args:
+        text: The page.
+        folder: Where it lies in the repository; its links start there.
+    """
+
+    def link(found: re.Match[str]) -> str:
+        words, target, anchor = found[1], found[2], found[3] or ""
+        if "://" in target:
+            return found[0]
+        path = posixpath.normpath(posixpath.join(folder, target))
+        if path in PAGE_OF:
+            return f"[{words}](/{PAGE_OF[path]}.md{'' if path == 'docs/README.md' else anchor})"
+        if path.startswith("docs/") and (HERE.parent / path).is_file():
+            return f"[{words}](/{path.removeprefix('docs/')}{anchor})"
+        return words
+
+    return "".join(part if part.startswith("```") else _link.sub(link, part) for part in _block.split(text))
+
+
+def _read(app: Any, page: str, source: list[str]) -> None:
+    text = _for_the_site(source[0], posixpath.join("docs", posixpath.dirname(page)))
+    if page in TOP:
+        text = _for_the_site((HERE.parent / TOP[page]).read_text(encoding="utf-8"), "") + "\n\n" + text
+    source[0] = text
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """Register what reads the pages."""
+    app.connect("source-read", _read)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
