@@ -20,6 +20,8 @@ check: $(READY)  ## Types, lint, layers
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy
+	@$(BIN)/mypy tests/typing
+	@$(BIN)/pyright --warnings tests/typing
 	@$(BIN)/lint-imports --no-cache
 
 docs: $(READY)  ## All pages as a site, in build/docs; a warning is an error

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
         NetworkFilesystemWarning,
         NotADatabaseError,
         NotFoundError,
+        ReplyError,
         SchemaError,
         ScopeError,
+        StaleError,
         StorageError,
         StoreBusyError,
         StoreFullError,
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     )
     from .llm.openai import OpenAIChat
     from .memory import AgentMemory, UserMemory
-    from .models import DIFFERENCES, KINDS, SHARED, AddResult, Event, Finding, Hit, Memory, Report
+    from .models import DIFFERENCES, KINDS, SHARED, AddResult, Event, Finding, Hit, Job, Memory, Report
 
 __version__ = "0.1.0"
 

@@ -1,5 +1,6 @@
 """What can be imported, what it costs, and that the two faces agree."""
 
+import ast
 import importlib
 import inspect
 import json
@@ -53,6 +54,13 @@ def test_names_and_homes_agree() -> None:
     for home, names in homes.items():
         module = importlib.import_module(f"agentmem_integrations.{home}")
         assert all(hasattr(module, name) for name in names)
+
+
+def test_type_checkers_know_every_public_name() -> None:
+    tree = ast.parse(inspect.getsource(agentmem_integrations))
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    known = {alias.name for line in block.body if isinstance(line, ast.ImportFrom) for alias in line.names}
+    assert known == set(agentmem_integrations.__all__)
 
 
 @pytest.mark.parametrize("face", [AgentMemory, UserMemory])
