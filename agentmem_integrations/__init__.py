@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .embedding.given import GivenVectors
     from .embedding.openai import OpenAIEmbedder
     from .errors import (
         AgentMemError,
@@ -38,13 +39,13 @@ if TYPE_CHECKING:
     )
     from .llm.openai import OpenAIChat
     from .memory import AgentMemory, UserMemory
-    from .models import DIFFERENCES, KINDS, SHARED, AddResult, Event, Finding, Hit, Job, Memory, Report
+    from .models import DIFFERENCES, KINDS, SHARED, AddResult, Event, Finding, Hit, Identity, Job, Memory, Report
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "memory": ("AgentMemory", "UserMemory"),
-    "models": ("DIFFERENCES", "KINDS", "SHARED", "AddResult", "Event", "Finding", "Hit", "Job", "Memory", "Report"),
+    "models": ("DIFFERENCES", "KINDS", "SHARED", "AddResult", "Event", "Finding", "Hit", "Identity", "Job", "Memory", "Report"),
     "errors": (
         "AgentMemError", "ClosedError", "ConflictError", "EmbedderMismatchError", "EmbeddingError", "FilterError",
         "InvalidInputError", "MissingExtraError", "NetworkFilesystemWarning", "NotADatabaseError", "NotFoundError", "SchemaError",
@@ -52,6 +53,7 @@ _HOMES = {
         "ModelAccessError", "ModelBusyError", "ModelError", "ModelRequestError", "ModelTimeoutError", "ReplyError", "StaleError",
         "TextTooLongError",
     ),
+    "embedding.given": ("GivenVectors",),
     "embedding.openai": ("OpenAIEmbedder",),
     "llm.openai": ("OpenAIChat",),
 }  # fmt: skip
@@ -59,8 +61,8 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "DIFFERENCES", "KINDS", "SHARED", "AddResult", "AgentMemError", "AgentMemory", "ClosedError", "ConflictError",
-    "EmbedderMismatchError", "EmbeddingError", "Event", "FilterError", "Finding", "Hit", "InvalidInputError", "Job", "Memory",
-    "MissingExtraError", "ModelAccessError", "ModelBusyError", "ModelError", "ModelRequestError", "ModelTimeoutError",
+    "EmbedderMismatchError", "EmbeddingError", "Event", "FilterError", "Finding", "GivenVectors", "Hit", "Identity", "InvalidInputError",
+    "Job", "Memory", "MissingExtraError", "ModelAccessError", "ModelBusyError", "ModelError", "ModelRequestError", "ModelTimeoutError",
     "NetworkFilesystemWarning", "NotADatabaseError", "NotFoundError", "OpenAIChat", "OpenAIEmbedder", "ReplyError", "Report", "SchemaError",
     "ScopeError", "StaleError", "StorageError", "StoreBusyError", "StoreFullError", "TextError", "TextTooLongError", "UserMemory",
     "VectorError",

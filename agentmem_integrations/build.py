@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 from .config import EMBEDDING_CACHE_BYTES, MEMORY_URL, PATH_LIMIT, Durability, Mode, Queue, Settings, Twins
 from .embedding.cache import CachedEmbedder, VectorCache
+from .embedding.given import GivenEmbedder, GivenVectors
 from .embedding.model import Model
 from .errors import ClosedError, InvalidInputError, NotFoundError, shown
 from .mind import Mind
-from .models import Scope
+from .models import Identity, Scope
 from .pipeline.add import AddHallway
 from .pipeline.checks import read_choice, read_name
 from .pipeline.search import SearchHallway
@@ -250,6 +251,9 @@ def open_embedder(engine: Engine, spec: Any, namespace: str) -> Embedder | None:
     """
     if spec is None:
         return None
+    if isinstance(spec, GivenVectors):
+        identity = spec.identified(_recorded(engine, namespace))
+        return None if identity is None else GivenEmbedder(identity)
     if isinstance(spec, str) and spec == "static":
         from .embedding.lazy import BundledEmbedder
 
@@ -258,6 +262,13 @@ def open_embedder(engine: Engine, spec: Any, namespace: str) -> Embedder | None:
     if key not in engine.embedders:  # two threads may open a collection each: the first one's is shared
         engine.embedders.setdefault(key, (spec, _wired(engine, spec, namespace)))
     return engine.embedders[key][1]
+
+
+def _recorded(engine: Engine, namespace: str) -> Identity | None:
+    try:
+        return engine.store.identity(namespace)
+    except NotFoundError:  # a new collection
+        return None
 
 
 def _wired(engine: Engine, spec: Any, namespace: str) -> Embedder:

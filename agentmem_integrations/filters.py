@@ -9,7 +9,8 @@ The meaning, where others differ:
 - `$ne`, `$nin` and `$not` are plain negations, so a memory without the key matches them. `$eq: None` wants a stored null.
 - Numbers compare with numbers (1 equals 1.0), text with text by code point; `True` is no number. `$gt` and its kin
   between different types never match. Lists and objects are equal if their canonical JSON is.
-- `$contains` is a substring of a text, or an element of a list.
+- `$contains` is a substring of a text, or an element of a list; `$icontains` the same of texts, whatever their case
+  (`str.casefold`).
 """
 
 import json
@@ -22,7 +23,7 @@ from typing import Any, Final
 from .config import FILTER_LIMIT, ITEM_LIMIT
 from .errors import FilterError, shown
 
-COMPARISONS: Final = ("$eq", "$gt", "$gte", "$lt", "$lte", "$in", "$exists", "$contains")
+COMPARISONS: Final = ("$eq", "$gt", "$gte", "$lt", "$lte", "$in", "$exists", "$contains", "$icontains")
 NEGATIONS: Final = {"$ne": "$eq", "$nin": "$in"}
 MAX_DEPTH: Final = 30
 MAX_CONDITIONS: Final = 1_000
@@ -66,11 +67,11 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def parse(filter: Mapping[str, Any] | None) -> Condition | None:
+def parse(filter: Mapping[str, Any] | Condition | None) -> Condition | None:
     """Read a filter.
 
     Args:
-        filter: The dict, or None or an empty one for no condition.
+        filter: The dict, or None or an empty one for no condition; or a condition tree, which also reaches keys that begin with `$`.
 
     Returns:
         The condition tree; None if there is no condition.
@@ -80,6 +81,8 @@ def parse(filter: Mapping[str, Any] | None) -> Condition | None:
     """
     if filter is None:
         return None
+    if isinstance(filter, Condition):
+        return _checked(filter, 0, _Room(MAX_CONDITIONS, FILTER_LIMIT))
     if not isinstance(filter, Mapping):
         raise FilterError(f"a filter is a dict such as {{'city': 'Lisbon'}}, not {type(filter).__name__}")
     if not filter:
@@ -230,6 +233,24 @@ def _entry(key: Any, value: Any, depth: int, room: _Room) -> Condition:
     return _relation(key, "$eq", value, depth, room)
 
 
+def _checked(tree: Any, depth: int, room: _Room) -> Condition:
+    """Return a tree that a caller made, its values checked as those of a dict are."""
+    if depth > MAX_DEPTH:
+        raise FilterError(f"the filter is nested deeper than {MAX_DEPTH} levels: flatten it")
+    match tree:
+        case Compare(key, op, value) if isinstance(key, str) and op in COMPARISONS:
+            room.take(len(key), "a filter key")
+            _check_text(key, "a filter key")
+            return _relation(key, op, value, depth, room)
+        case All(conditions):
+            return All(tuple(_checked(c, depth + 1, room) for c in conditions))
+        case AnyOf(conditions):
+            return AnyOf(tuple(_checked(c, depth + 1, room) for c in conditions))
+        case Not(inner):
+            return Not(_checked(inner, depth + 1, room))
+    raise FilterError(f"{shown(tree)} is no condition: use Compare, All, AnyOf and Not")
+
+
 def _relation(key: str, op: Any, value: Any, depth: int, room: _Room) -> Condition:
     if op == "$not":
         if not isinstance(value, Mapping) or not value or not all(isinstance(k, str) and k.startswith("$") for k in value):
@@ -243,6 +264,8 @@ def _relation(key: str, op: Any, value: Any, depth: int, room: _Room) -> Conditi
         raise FilterError(f"$in of {shown(key)} takes a list")
     if op == "$exists" and not isinstance(value, bool):
         raise FilterError(f"$exists of {shown(key)} takes True or False")
+    if op == "$icontains" and not isinstance(value, str):
+        raise FilterError(f"$icontains of {shown(key)} takes a text")
     if op in ("$gt", "$gte", "$lt", "$lte") and (isinstance(value, bool) or not isinstance(value, int | float | str)):
         raise FilterError(f"{op} of {shown(key)} takes a number or a text")
     if op == "$in":
@@ -262,6 +285,11 @@ def _holds(op: str, stored: Any, value: Any) -> bool:
         if isinstance(stored, str):
             return isinstance(value, str) and value in stored
         return isinstance(stored, list | tuple) and any(same(item, value) for item in stored)
+    if op == "$icontains":
+        folded = value.casefold()
+        if isinstance(stored, str):
+            return folded in stored.casefold()
+        return isinstance(stored, list | tuple) and any(isinstance(item, str) and item.casefold() == folded for item in stored)
     if family(stored) != family(value):
         return False
     if op == "$gt":

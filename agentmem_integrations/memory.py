@@ -9,7 +9,7 @@ from typing import Any, Self
 from .build import Engine, Room, open_engine, open_room
 from .config import EMBEDDING_CACHE_BYTES, MATRIX_BUDGET, TEXT_LIMIT, Durability, Mode, Queue, Settings, Twins
 from .faces import Call, Read, face, twin
-from .models import AddResult, UserId
+from .models import AddResult, Identity, UserId
 from .pipeline.checks import read_count, read_flag, read_queue
 from .pipeline.normalize import Item
 from .pipeline.outfile import whole_file
@@ -29,6 +29,11 @@ class UserMemory(MemoryVerbs):
 class Collection(Porting, Reembedding, MemoryVerbs):
     """The memories of one collection. Made by `AgentMemory.collection`."""
 
+    @property
+    def identity(self) -> Identity | None:
+        """Which embedder makes the vectors here: its name, revision and dimension; None if there is none."""
+        return self._room.writing.identity
+
     def for_user(self, user_id: UserId) -> UserMemory:
         """Return a view bound to one user: its calls need no `user_id` and can reach nobody else's memory."""
         return UserMemory(self._room, self._scope(user_id, None, None).user_id)
@@ -42,9 +47,9 @@ class AgentMemory(Collection):
     Args:
         path: The file, made if it is missing, or `memory://` for one in RAM.
         embedder: `"static"` (bundled, no download), `"fastembed:<model or folder>"`, `"openai:<model>"`, `"model2vec:<folder or id>"`,
-            an object with `embed_documents` and `embed_query` (plain or coroutine functions; called by one thread at a time), or
-            None: then it is searched by words only, and what is added to a collection that has an embedder is owed its vector
-            until it is opened with that.
+            an object with `embed_documents` and `embed_query` (plain or coroutine functions; called by one thread at a time),
+            `GivenVectors(dim)` if every vector comes from the caller, or None: then it is searched by words only, and what is added
+            to a collection that has an embedder is owed its vector until it is opened with that.
         llm: What `mode="intelligent"` draws facts with: `"openai:<model>"` (any compatible endpoint, see `OpenAIChat`), a function
             from prompt to answer, or a `ChatModel`. It is asked only by calls of that mode, and for what they owe.
         mode: How `add` works unless it says otherwise: `fast` and `batch` ask no model, `intelligent` asks the `llm`.

@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final, Literal, TypeVar
 
-from ..errors import AgentMemError, EmbedderMismatchError, InvalidInputError, StorageError, shown
+from ..errors import AgentMemError, EmbedderMismatchError, InvalidInputError, StorageError, VectorError, shown
 from ..models import SHARED, AddResult, Memory, Scope
 from ..ports import TEXT_FIELD, Change, Entrust, Insert, Outcome, Together, Update
 from .ids import new_id
@@ -79,8 +79,14 @@ class AddHallway:
         return results
 
     def update(self, update: Update) -> Write[Memory]:
-        """Return the write that changes one memory; only a new text is embedded."""
+        """Return the write that changes one memory; only a new text is embedded.
+
+        Raises:
+            VectorError: a new text needs a vector that only the caller could bring.
+        """
         text, wanting = update.changes.get("text"), []
+        if text is not None and self.writing.given:
+            raise VectorError("the vectors of this collection come from its callers: add the new text with its `id` and its `vector`")
         update.owed = text is not None and self.writing.owes
         if text is not None and self.writing.embedder is not None:
             speaker = next((m.name for m in self.writing.commits.store.find(update.selection, 1)), None)
@@ -117,10 +123,12 @@ class AddHallway:
 
     def _insert(self, episode: Episode, scope: Scope, common: Common, owes: bool) -> Insert:
         e, now = episode, common.now
+        if e.vector is None and self.writing.given:
+            raise VectorError("the vectors of this collection come from its callers: give the item a `vector`")
         agent, session = e.agent_id or scope.agent_id, e.session_id or scope.session_id
         memory = Memory(
             e.id or new_id(), e.text, e.kind, e.metadata or {}, None if scope.user_id is SHARED else scope.user_id, agent, session,
-            e.role, e.name, e.occurred_at or now, now, now, e.expires_at, e.importance,
+            e.role, e.name, e.occurred_at or now, now, now, e.expires_at, e.importance, value=e.value,
         )  # fmt: skip
         vectors = {} if e.vector is None else {TEXT_FIELD: e.vector}
         return Insert(memory, scope, vectors, owed=owes and not vectors, made_by=common.identity if vectors else None)

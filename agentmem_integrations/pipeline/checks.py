@@ -140,6 +140,21 @@ def read_metadata(value: Any) -> dict[str, Any]:
     return plain
 
 
+def read_value(value: Any) -> Any:
+    """Return any JSON value, as it will be read back; None stays None.
+
+    Raises:
+        InvalidInputError: something JSON cannot give back unchanged, or larger than `ITEM_LIMIT`.
+    """
+    if value is None:
+        return None
+    try:
+        check_json(value, "value")
+    except FilterError as e:
+        raise InvalidInputError(str(e)) from None
+    return _plain(value)
+
+
 def read_kind(value: Any) -> str:
     """Return one of `KINDS`; None means `episode`."""
     if value is None:

@@ -8,10 +8,10 @@ from typing import Any, Final
 from ..errors import InvalidInputError, ScopeError, TextError, shown
 from ..models import SHARED, Identity, UserId
 from ..ports import Vector
-from .checks import read_expiry, read_fraction, read_kind, read_metadata, read_moment, read_name, read_text, read_vector
+from .checks import read_expiry, read_fraction, read_kind, read_metadata, read_moment, read_name, read_text, read_value, read_vector
 
 ITEM_KEYS: Final = frozenset(
-    "content text id role name timestamp user_id session_id agent_id metadata kind importance ttl expires_at vector".split()
+    "content text id role name timestamp user_id session_id agent_id metadata kind importance ttl expires_at vector value".split()
 )
 # What chat APIs put into their messages beside the words; it is not memory
 MESSAGE_KEYS: Final = frozenset("type tool_calls tool_call_id function_call refusal annotations audio additional_kwargs".split())
@@ -37,6 +37,7 @@ class Episode:
     importance: float | None = None
     expires_at: datetime | None = None
     vector: Vector | None = None
+    value: Any = None
 
 
 @dataclass(slots=True)
@@ -104,6 +105,7 @@ def episode_of(item: Item, common: Common) -> Episode | None:
         read_fraction(merged.get("importance"), "importance"),
         _expiry(merged, own, common.now),
         None if vector is None else read_vector(vector, common.identity.dim if common.identity else None),
+        read_value(merged.get("value")),
     )
 
 

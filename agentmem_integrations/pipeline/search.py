@@ -13,6 +13,7 @@ from ..config import MAX_K, Using
 from ..errors import EmbedderMismatchError, EmbeddingError
 from ..models import Hit
 from ..ports import Answer, Ask, Candidates, Embedder, QueueingEmbedder, Selection, Store, Vector
+from .diversify import diverse
 from .fuse import Scores, score
 
 POOL: Final = 300  # candidates from each list; enough that the scores of the first pages do not depend on the page
@@ -30,6 +31,9 @@ class Question:
         offset: Hits to skip.
         min_score: Weaker hits are left out.
         explain: Give every part of the score, not just the main ones.
+        alpha: How much meaning weighs against words in a hybrid score; None for the ranking's own way.
+        mmr: How much relevance weighs against difference from the hits before; None to rank by relevance alone.
+        fetch_k: From how many of the best the different ones are chosen.
     """
 
     text: str
@@ -39,6 +43,14 @@ class Question:
     offset: int = 0
     min_score: float = 0.0
     explain: bool = False
+    alpha: float | None = None
+    mmr: float | None = None
+    fetch_k: int = 0
+
+    @property
+    def reach(self) -> int:
+        """How many of the best are looked at."""
+        return max(self.offset + self.k, self.fetch_k)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +60,12 @@ class Made:
     Attributes:
         vector: It.
         embedder: Who made it.
+        given: The caller brought it, and nobody here could make it anew.
     """
 
     vector: Vector
     embedder: Embedder
+    given: bool = False
 
 
 @dataclass(slots=True)
@@ -101,9 +115,14 @@ class SearchHallway:
         """
         candidates = self._candidates(question, made)
         scores, parts = score(question.using, candidates)
+        if question.alpha is not None:
+            scores = question.alpha * np.clip(np.nan_to_num(parts["similarity"]), 0.0, 1.0) + (1 - question.alpha) * parts["text"]
         nearest = -np.nan_to_num(candidates.similarity, nan=-1.0)  # below a score of 0 the cosine still tells near from far
         best = np.lexsort((candidates.keys, nearest, -scores))
-        best = best[scores[best] >= question.min_score][question.offset : question.offset + question.k]
+        best = best[scores[best] >= question.min_score]
+        if question.mmr is not None:
+            best = self._diverse(question, candidates, best, scores)
+        best = best[question.offset : question.offset + question.k]
         return self._hits(candidates, best, scores, parts if question.explain else _main(parts))
 
     def _candidates(self, question: Question, made: Made | None) -> Candidates:
@@ -116,8 +135,8 @@ class SearchHallway:
         except EmbedderMismatchError:
             with self.settled():
                 changed = self.embedder
-            if changed is made.embedder:
-                raise  # another process changed it
+            if changed is made.embedder or made.given:
+                raise  # another process changed it; or the caller's own vector is the old embedder's
             return self.store.gather(self._ask(question, self._made(question, changed)))
 
     def _made(self, question: Question, embedder: Embedder | None) -> Made:
@@ -128,7 +147,16 @@ class SearchHallway:
     def _ask(self, question: Question, made: Made | None) -> Ask:
         vector, made_by = (None, None) if made is None else (made.vector, made.embedder.identity)
         words = question.text if question.using != "vector" else None
-        return Ask(question.selection, vector, words, POOL if question.offset + question.k <= POOL else MAX_K, made_by=made_by)
+        return Ask(question.selection, vector, words, POOL if question.reach <= POOL else MAX_K, made_by=made_by)
+
+    def _diverse(self, question: Question, candidates: Candidates, best: NDArray[np.intp], scores: Scores) -> NDArray[np.intp]:
+        """Return the best that also differ from one another."""
+        assert question.mmr is not None
+        pool = best[: question.reach]
+        keys = candidates.keys[pool].tolist()
+        vectors = self.store.vectors(keys)
+        relevance = np.nan_to_num(candidates.similarity[pool], nan=-1.0) if question.using == "vector" else scores[pool]
+        return pool[diverse(relevance, [vectors.get(key) for key in keys], question.offset + question.k, question.mmr)]
 
     def _hits(self, candidates: Candidates, best: NDArray[np.intp], scores: Scores, parts: Mapping[str, Scores]) -> list[Hit]:
         keys = candidates.keys[best].tolist()

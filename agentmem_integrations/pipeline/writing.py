@@ -125,6 +125,11 @@ class Writing:
         return None if embedder is None else embedder.identity
 
     @property
+    def given(self) -> bool:
+        """Say whether callers bring every vector, because nobody here makes any."""
+        return getattr(self.embedder, "given", False)
+
+    @property
     def owing(self) -> bool:
         """Say whether vectors of the collection are owed, as far as is known here."""
         return self._owing

@@ -133,6 +133,16 @@ class Store(Protocol):
     def load(self, keys: Sequence[int]) -> dict[int, Memory]:
         """Return the candidates' memories by key; one that is gone meanwhile is left out."""
 
+    def vectors(self, keys: Sequence[int]) -> dict[int, Vector]:
+        """Return the vectors of candidates' texts by key; one that has none is left out."""
+
+    def vectors_of(self, selection: Selection) -> dict[str, Vector]:
+        """Return the vectors of memories' texts by id, in insertion order; one that has none is left out.
+
+        Raises:
+            ConflictError: several of them have the same id, because no owner was named.
+        """
+
     def find(self, selection: Selection, limit: int | None = None, after: str | None = None) -> list[Memory]:
         """Return memories in insertion order, from behind the id `after`."""
 

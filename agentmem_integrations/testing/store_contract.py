@@ -389,6 +389,18 @@ class StoreContract:
         found = store.gather(Ask(meaning(), pointing(1), None, 10))
         np.testing.assert_allclose(found.similarity, [1.0, -1.0, 17**-0.5], atol=1e-5)
 
+    def test_vectors_are_read_by_key_and_by_id(self, store: Store) -> None:
+        store.apply([insert("a", "tea", vector=pointing(1)), insert("b", "milk", vector=pointing(0, 1)), insert("c", "no vector")])
+        self.apply(store, insert("a", "tea of another", BEN, vector=pointing(0, 0, 1)))
+        keys = store.gather(Ask(meaning(), pointing(1), "tea milk vector", 10)).keys.tolist()
+        by_key = store.vectors(keys)
+        assert [by_key[key].tolist() if key in by_key else None for key in keys] == [pointing(1).tolist(), pointing(0, 1).tolist(), None]
+        assert {id: vector.tolist() for id, vector in store.vectors_of(meaning(ANA, "a", "c")).items()} == {"a": pointing(1).tolist()}
+        with pytest.raises(ConflictError, match="several owners"):
+            store.vectors_of(meaning(None, "a"))
+        self.apply(store, Delete(meaning(ANA, "a")))
+        assert list(store.vectors_of(meaning())) == ["b"]
+
     def test_load_leaves_out_what_is_gone(self, store: Store) -> None:
         store.apply([insert("a", "tea", vector=pointing(1)), insert("b", "milk", vector=pointing(1))])
         keys = store.gather(Ask(meaning(), pointing(1), None, 10)).keys.tolist()

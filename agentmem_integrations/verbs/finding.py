@@ -3,15 +3,17 @@
 from typing import Any
 
 from ..config import MAX_K, MAX_PAGE, Using
-from ..errors import ConflictError, shown
+from ..errors import ConflictError, InvalidInputError, TextError, shown
 from ..faces import Call, Prepared, Read, face, twin
 from ..models import Event, Hit, Memory, UserId
-from ..pipeline.checks import read_choice, read_count, read_flag, read_fraction, read_name, read_text
-from ..pipeline.search import Question
-from .scoped import Filter, Kinds, Memories, Moment, Scoped
+from ..pipeline.checks import read_choice, read_count, read_flag, read_fraction, read_ids, read_name, read_text, read_vector
+from ..pipeline.search import Made, Question
+from ..ports import Selection, Vector
+from .scoped import Filter, Ids, Kinds, Memories, Moment, Numbers, Scoped
 
 Hits = list[Hit]
 Events = list[Event]
+Vectors = dict[str, Vector]
 
 
 class Finding(Scoped):
@@ -20,9 +22,10 @@ class Finding(Scoped):
     @face
     def search(
         self,
-        query: str,
+        query: str | None = None,
         *,
         k: int = 10,
+        vector: Numbers | None = None,
         user_id: UserId | None = None,
         agent_id: str | None = None,
         session_id: str | None = None,
@@ -35,12 +38,18 @@ class Finding(Scoped):
         before: Moment | None = None,
         min_score: float = 0.0,
         explain: bool = False,
+        id: Ids | None = None,
+        alpha: float | None = None,
+        mmr: float | None = None,
+        fetch_k: int | None = None,
     ) -> Call[Hits]:
         """Find memories by meaning and by words.
 
         Args:
-            query: The question.
+            query: The question. With a `vector` it may be left out (None or empty); then meaning alone counts.
             k: How many hits, 1 to 1,000.
+            vector: The question's vector, where the caller has it: as many numbers as the collection's vectors, of any length but
+                zero. Nothing is embedded then.
             user_id: The owner whose memory is searched.
             agent_id: Only this agent's.
             session_id: Only this session's.
@@ -53,27 +62,57 @@ class Finding(Scoped):
             before: Only what occurred then or earlier; a bare date means its end.
             min_score: Only hits at least as good, 0 to 1.
             explain: Also give the normalised parts that were added up.
+            id: Only this one, or these.
+            alpha: How much meaning weighs against words in a hybrid search, from 0 (words alone) to 1 (meaning alone): the score is
+                `alpha * similarity + (1 - alpha) * text`. Default: the ranking described in docs/concepts.md.
+            mmr: Prefer hits that differ from those before them (maximal marginal relevance): 1 is the order of relevance, 0 cares
+                for difference alone. Hits keep their scores and come in the order they were chosen.
+            fetch_k: From how many of the best `mmr` chooses, at most 1,000; default four times `offset + k`, and at least 20.
 
         Returns:
             Hits by falling score (0 to 1), ties in insertion order.
 
         Raises:
             InvalidInputError: an argument that makes no sense.
+            VectorError: a vector that cannot be compared with the collection's.
             EmbeddingError: the question could not be embedded; `using="text"` needs no embedder.
         """
         self._room.engine.check_open()
         read_choice(using, "using", ("hybrid", "vector", "text"))
-        text = read_text(query, self._room.text_limit)
+        text, using, made = self._asked(query, vector, using)
         k, offset = read_count(k, "k"), read_count(offset, "offset", 0)
         read_count(offset + k, "offset + k", 1, MAX_K)
-        selection = self._selection(user_id, agent_id, session_id, kind=kind, filter=filter, after=after, before=before, at=at)
-        question = Question(text, selection, using, k, offset, read_fraction(min_score, "min_score") or 0.0, read_flag(explain, "explain"))
+        if alpha is not None and using != "hybrid":
+            raise InvalidInputError(f"alpha weighs meaning against words, and using={using!r} counts one of them: leave one out")
+        if fetch_k is not None and mmr is None:
+            raise InvalidInputError("fetch_k is from how many mmr chooses: pass mmr as well")
+        pool = 0 if mmr is None else min(MAX_K, max(20, 4 * (offset + k))) if fetch_k is None else read_count(fetch_k, "fetch_k")
+        selection = self._selection(user_id, agent_id, session_id, kind=kind, filter=filter, after=after, before=before, at=at, id=id)
+        question = Question(
+            text, selection, using, k, offset, read_fraction(min_score, "min_score") or 0.0, read_flag(explain, "explain"),
+            read_fraction(alpha, "alpha"), read_fraction(mmr, "mmr"), pool,
+        )  # fmt: skip
         searching = self._room.searching
-        if searching.queues(question):
+        if made is None and searching.queues(question):
             return Prepared(self._room.engine, lambda: searching.begin(question), lambda made: searching.search(question, made))
-        return Read(self._room.engine, lambda: searching.search(question))
+        return Read(self._room.engine, lambda: searching.search(question, made))
 
     asearch = twin(search)
+
+    def _asked(self, query: str | None, vector: Numbers | None, using: Using) -> tuple[str, Using, Made | None]:
+        """Return the words of a question, what counts, and its vector if the caller brought it."""
+        embedder = self._room.searching.embedder
+        made = None
+        if vector is not None:
+            brought = read_vector(vector, None if embedder is None else embedder.identity.dim)
+            assert embedder is not None, "read_vector refuses what has no dimension"
+            made = Made(brought, embedder, given=True)
+        wordless = query is None or (isinstance(query, str) and not query.strip())
+        if made is not None and wordless and using != "text":
+            return "", "vector", made
+        if query is None:
+            raise TextError("what is asked for? Pass the question, or its vector")
+        return read_text(query, self._room.text_limit), using, made if using != "text" else None
 
     @face
     def get(self, id: str, *, user_id: UserId | None = None) -> Call[Memory | None]:
@@ -98,6 +137,7 @@ class Finding(Scoped):
         filter: Filter | None = None,
         after: str | None = None,
         limit: int = 100,
+        id: Ids | None = None,
     ) -> Call[Memories]:
         """Return memories in the order they were added, a page at a time.
 
@@ -109,16 +149,31 @@ class Finding(Scoped):
             filter: Condition on the metadata.
             after: Id of the last memory of the page before; it may have been deleted since.
             limit: Memories in a page, 1 to 10,000.
+            id: Only this one, or these.
 
         Raises:
             NotFoundError: `after` is no id of this owner.
         """
         self._room.engine.check_open()
-        selection = self._selection(user_id, agent_id, session_id, kind=kind, filter=filter)
+        selection = self._selection(user_id, agent_id, session_id, kind=kind, filter=filter, id=id)
         limit, cursor = read_count(limit, "limit", 1, MAX_PAGE), read_name(after, "after")
         return Read(self._room.engine, lambda: self._room.engine.store.find(selection, limit, cursor))
 
     alist = twin(list)
+
+    @face
+    def vectors(self, id: Ids, *, user_id: UserId | None = None) -> Call[Vectors]:
+        """Return the vectors of memories by id, float32 of unit length; one that has none (yet) is left out.
+
+        Raises:
+            ConflictError: several owners have a memory of some id, and none was named.
+        """
+        self._room.engine.check_open()
+        ids, user = read_ids(id), self._user(user_id)
+        selection = Selection(self._room.namespace, None if user is None else self._scope(user, None, None), ids, any_validity=True)
+        return Read(self._room.engine, lambda: self._room.engine.store.vectors_of(selection))
+
+    avectors = twin(vectors)
 
     @face
     def history(self, id: str, *, user_id: UserId | None = None) -> Call[Events]:

@@ -4,16 +4,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
+from numpy.typing import NDArray
+
 from ..build import Room
 from ..errors import InvalidInputError, ScopeError, shown
-from ..filters import parse
+from ..filters import Condition, parse
 from ..models import SHARED, Memory, Scope, UserId
-from ..pipeline.checks import read_kinds, read_moment, read_name, read_scope
+from ..pipeline.checks import read_ids, read_kinds, read_moment, read_name, read_scope
 from ..ports import Selection
 
 Memories = list[Memory]
 Moment = str | date | datetime
-Filter = Mapping[str, Any]
+Filter = Mapping[str, Any] | Condition
+Numbers = Sequence[float] | NDArray[Any]
 Kinds = str | Sequence[str]
 Ids = str | Iterable[str]
 
@@ -53,9 +56,11 @@ class Scoped:
         after: Moment | None = None,
         before: Moment | None = None,
         at: Moment | None = None,
+        id: Ids | None = None,
     ) -> Selection:
+        ids = None if id is None else read_ids(id)
         return Selection(
-            self._room.namespace, self._scope(user_id, agent_id, session_id), None, read_kinds(kind), parse(filter),
+            self._room.namespace, self._scope(user_id, agent_id, session_id), ids, read_kinds(kind), parse(filter),
             read_moment(after, "after"), read_moment(before, "before", end_of_day=True), read_moment(at, "at"),
         )  # fmt: skip
 

@@ -51,7 +51,7 @@ class Storing(Scoped):
         Args:
             content: A text, a message dict (`{"role": ..., "content": ...}`), a LangChain message, or a list of these. A dict
                 may also have `id name timestamp session_id agent_id metadata kind importance ttl expires_at vector`, which
-                win over this call's.
+                win over this call's, and `value`, any JSON that comes back with the memory and is never searched.
             user_id: The owner.
             agent_id: The agent it is stored for.
             session_id: The conversation it was said in.

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentmem_integrations import AgentMemory, FilterError
-from agentmem_integrations.filters import MAX_CONDITIONS, MAX_DEPTH, matches, parse
+from agentmem_integrations.filters import MAX_CONDITIONS, MAX_DEPTH, All, AnyOf, Compare, Condition, Not, matches, parse
 
 MEANINGS: list[tuple[dict[str, Any], dict[str, Any], bool]] = [
     ({"a": 1}, {"a": 1}, True),
@@ -40,6 +40,12 @@ MEANINGS: list[tuple[dict[str, Any], dict[str, Any], bool]] = [
     ({"a": {"$contains": True}}, {"a": [True]}, True),
     ({"a": {"$contains": [1]}}, {"a": [[1], 2]}, True),
     ({"a": {"$contains": {"b": 1}}}, {"a": [{"b": 1}]}, True),
+    ({"a": {"$icontains": "B"}}, {"a": "abc"}, True),
+    ({"a": {"$icontains": "STRASSE"}}, {"a": "Die Straße"}, True),
+    ({"a": {"$icontains": "b"}}, {"a": ["x", "B"]}, True),
+    ({"a": {"$icontains": "b"}}, {"a": ["abc", 1, None]}, False),
+    ({"a": {"$icontains": "1"}}, {"a": 1}, False),
+    ({"a": {"$icontains": "ИЮ"}}, {"a": "июль"}, True),
     ({"a": [1, {"b": 2, "a": 1}]}, {"a": [1, {"a": 1, "b": 2}]}, True),
     ({"a": {"b": 1}}, {"a": {"b": 1}}, True),
     ({"$and": [{"a": 1}, {"$or": [{"b": 1}, {"b": 2}]}]}, {"a": 1, "b": 2}, True),
@@ -89,6 +95,7 @@ def cases(draw: st.DrawFn) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         *(st.fixed_dictionaries({op: st.lists(value, max_size=4)}) for op in ("$in", "$nin")),
         st.fixed_dictionaries({"$exists": st.booleans()}),
         st.fixed_dictionaries({"$contains": st.text("abA", max_size=2)}),
+        st.fixed_dictionaries({"$icontains": st.text("abAÉßS", max_size=2) | text}),
     )
     plain = value.filter(lambda v: not (isinstance(v, dict) and any(k.startswith("$") for k in v)))
     leaf = st.dictionaries(key, operators | operators.map(lambda o: {"$not": o}) | plain, min_size=1, max_size=2)
@@ -117,6 +124,62 @@ def test_sql_agrees_with_matches(shelf: AgentMemory, case: tuple[list[dict[str, 
     assert [m.text for m in shelf.list(user_id="ana", filter=filter)] == expected
 
 
+def trees(key: st.SearchStrategy[str], value: st.SearchStrategy[Any]) -> st.SearchStrategy[Condition]:
+    leaf = (
+        st.builds(Compare, key, st.sampled_from(["$eq", "$contains"]), value)
+        | st.builds(Compare, key, st.just("$in"), st.lists(value, max_size=3))
+        | st.builds(Compare, key, st.just("$exists"), st.booleans())
+        | st.builds(Compare, key, st.just("$icontains"), text)
+    )
+    return st.recursive(
+        leaf,
+        lambda t: st.lists(t, max_size=3).map(tuple).flatmap(lambda c: st.sampled_from([All(c), AnyOf(c)])) | st.builds(Not, t),
+        max_leaves=5,
+    )
+
+
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")
+@given(st.lists(st.dictionaries(keys, values, max_size=4), min_size=1, max_size=6), trees(keys, values))
+def test_a_condition_tree_means_the_same_in_sql_and_python(shelf: AgentMemory, stored: list[dict[str, Any]], tree: Condition) -> None:
+    shelf.purge(user_id="ana")
+    shelf.add([{"text": f"{n}", "metadata": metadata} for n, metadata in enumerate(stored)], user_id="ana")
+    expected = [f"{n}" for n, metadata in enumerate(stored) if matches(tree, metadata)]
+    assert [m.text for m in shelf.list(user_id="ana", filter=tree)] == expected
+
+
+def test_a_condition_tree_reaches_keys_that_look_like_operators(mem: AgentMemory) -> None:
+    mem.add("tea", user_id="ana", metadata={"$or": 1})
+    assert mem.list(user_id="ana", filter=Compare("$or", "$eq", 1))
+    assert not mem.list(user_id="ana", filter=Not(Compare("$or", "$eq", 1)))
+
+
+def test_no_condition_at_all_is_true_of_all_and_false_of_any(mem: AgentMemory) -> None:
+    mem.add("tea", user_id="ana")
+    assert mem.list(user_id="ana", filter=All(()))
+    assert not mem.list(user_id="ana", filter=AnyOf(()))
+    assert mem.search("tea", user_id="ana", filter=Not(AnyOf(())))
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [Compare("a", "$regex", "x"), Compare("a", "$eq", object()), Compare(1, "$eq", 1), All((1,)), Not(None), Compare("\0", "$eq", 1)],
+)
+def test_a_condition_tree_that_means_nothing_is_refused(mem: AgentMemory, tree: Any) -> None:
+    with pytest.raises(FilterError):
+        mem.list(user_id="ana", filter=tree)
+
+
+def test_a_condition_tree_may_be_as_deep_and_as_long_as_a_dict(mem: AgentMemory) -> None:
+    tree: Condition = Compare("a", "$eq", 1)
+    for _ in range(MAX_DEPTH):
+        tree = Not(tree)
+    mem.list(user_id="ana", filter=tree)
+    with pytest.raises(FilterError, match="nested"):
+        mem.list(user_id="ana", filter=Not(tree))
+    with pytest.raises(FilterError, match="at most"):
+        mem.list(user_id="ana", filter=AnyOf(tuple(Compare("a", "$eq", n) for n in range(MAX_CONDITIONS + 1))))
+
+
 @pytest.fixture(scope="module")
 def shelf() -> AgentMemory:
     return AgentMemory("memory://", embedder=None)
@@ -129,6 +192,7 @@ def shelf() -> AgentMemory:
         {"a": {"$in": b"abc"}}, {"a": {"$exists": 1}}, {"$nor": [{"a": 1}]}, {"$and": []}, {"$or": {}}, {"$or": [{}]}, {"$and": [1]},
         {"$and": "ab"}, {"$not": {}}, {"$not": 1}, {"a": {"$not": 1}}, {"a": {"$not": {}}}, {"a": {"$eq": object()}}, {"a": float("nan")},
         {"a": 2**63}, {"a": "\0"}, {"\0": 1}, {"\ud800": 1}, {"a": "\ud800"}, {1: 2}, {None: 1}, "a = 1", ["a"], 7,
+        {"a": {"$icontains": 1}},
     ],
 )  # fmt: skip
 def test_a_filter_that_means_nothing_is_refused(mem: AgentMemory, filter: Any) -> None:

@@ -293,6 +293,13 @@ class Connections:
         ):
             connection.execute(f"PRAGMA {pragma}").fetchall()
         bm25.register(connection)
+        connection.create_scalar_function("casefold", _folded, 1, deterministic=True)
+
+
+def _folded(*values: "apsw.SQLiteValue") -> str | None:
+    """Return the text without its case, as Python knows it: what SQLite has folds ASCII alone."""
+    (text,) = values
+    return text.casefold() if isinstance(text, str) else None
 
 
 def _close(connection: apsw.Connection) -> None:

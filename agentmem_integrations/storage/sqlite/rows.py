@@ -1,12 +1,16 @@
 """Memories as rows and rows as memories."""
 
 import json
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
+
+import numpy as np
 
 from ...errors import SchemaError
 from ...filters import canonical
 from ...models import SHARED, Memory, Scope
+from ...ports import Vector
 from .statements import Row
 from .words import context_words, lexical_form
 
@@ -49,6 +53,19 @@ def memory_row(memory: Memory, scope: int, twin: bytes | None) -> Row:
 def damaged(error: Exception) -> SchemaError:
     """Return what to raise for a row that does not hold what was written into it."""
     return SchemaError(f"a row of the file is damaged ({type(error).__name__}): restore a backup")
+
+
+def vectors_in(rows: Iterable[Row]) -> Iterator[tuple[Any, Vector]]:
+    """Yield what stands in the first column, and the vector in the second.
+
+    Raises:
+        SchemaError: a vector is damaged.
+    """
+    for key, numbers in rows:
+        try:
+            yield key, np.frombuffer(numbers, "<f4")
+        except NOT_AS_WRITTEN as error:
+            raise damaged(error) from error
 
 
 def memory_of(row: Row) -> Memory:

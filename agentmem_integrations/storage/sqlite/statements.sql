@@ -181,6 +181,16 @@ WHERE v.scope = ? AND v.memory > ? AND v.field = ? AND v.generation = ? ORDER BY
 SELECT v.memory, v.vector, m.expires_at, m.valid_from, m.valid_to FROM vectors v JOIN memories m ON m.no = v.memory
 WHERE v.scope = ? AND v.memory IN (SELECT value FROM json_each(?)) AND v.field = ? AND v.generation = ? ORDER BY v.memory
 
+-- name: vectors_by_key
+SELECT v.memory, v.vector FROM json_each(?) k CROSS JOIN memories m ON m.no = k.value
+CROSS JOIN vectors v ON v.scope = m.scope AND v.memory = m.no JOIN scopes s ON s.no = m.scope JOIN collections c ON c.no = s.collection
+WHERE v.field = ? AND v.generation = c.generation
+
+-- name: vectors_by_id
+SELECT m.id, v.vector FROM memories m JOIN scopes s ON s.no = m.scope
+CROSS JOIN vectors v ON v.scope = m.scope AND v.memory = m.no CROSS JOIN collections c ON c.no = s.collection
+WHERE {where} AND v.field = ? AND v.generation = c.generation ORDER BY m.no
+
 -- name: count_vectors
 SELECT count(*) FROM vectors WHERE scope = ? AND generation = ?
 

@@ -24,7 +24,7 @@ from .gather import Gatherer
 from .nearest import FOREVER, MatrixCache, Version
 from .records import dumped, taken
 from .repair import Repairing
-from .rows import NOT_AS_WRITTEN, damaged, memory_of, micros, moment, owner
+from .rows import NOT_AS_WRITTEN, damaged, memory_of, micros, moment, owner, vectors_in
 from .statements import Row, migrations, query
 from .verify import Progress, Verifying
 from .where import selected
@@ -109,6 +109,21 @@ class SqliteStore:
         with self._connections.read() as connection:
             rows = query(connection, "load_memories", (str(list(keys)),))
         return {row[0]: memory_of(row) for row in rows}
+
+    def vectors(self, keys: Sequence[int]) -> dict[int, Vector]:
+        """Return the vectors of candidates' texts by key."""
+        with self._connections.read() as connection:
+            return dict(vectors_in(query(connection, "vectors_by_key", (str(list(keys)), TEXT_FIELD))))
+
+    def vectors_of(self, selection: Selection) -> dict[str, Vector]:
+        """Return the vectors of memories' texts by id, in insertion order."""
+        with self._connections.read() as connection:
+            where, values = self._where(connection, selection)
+            rows = query(connection, "vectors_by_id", [*values, TEXT_FIELD], where=where)
+        found = dict(vectors_in(rows))
+        if len(found) < len(rows):
+            raise ConflictError(f"some id of {selection.ids} is used by several owners: name the user_id")
+        return found
 
     def find(self, selection: Selection, limit: int | None = None, after: str | None = None) -> list[Memory]:
         """Return memories in insertion order, from behind the id `after`."""

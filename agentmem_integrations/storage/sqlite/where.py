@@ -91,6 +91,8 @@ def condition(tree: Condition) -> Sql:
 
 def _joined(word: str, conditions: Sequence[Condition]) -> Sql:
     """Join by halves: SQLite parses a long chain as a tree as deep as it is long, and stops at 1,000."""
+    if not conditions:
+        return ("1" if word == " AND " else "0"), []
     if len(conditions) == 1:
         return condition(conditions[0])
     half = len(conditions) // 2
@@ -110,6 +112,9 @@ def _test(op: str, value: Any) -> Sql:
         if isinstance(value, str):
             return f"((e.type = 'text' AND instr(e.atom, ?) > 0) OR {element})", [value, *values]
         return element, values
+    if op == "$icontains":
+        element = "(e.type = 'array' AND EXISTS (SELECT 1 FROM json_each(e.value) i WHERE i.type = 'text' AND casefold(i.atom) = ?))"
+        return f"((e.type = 'text' AND instr(casefold(e.atom), ?) > 0) OR {element})", [value.casefold()] * 2
     if op == "$eq":
         return _equal(value)
     return f"({_typed(family(value))} AND e.atom {_RELATIONS[op]} ?)", [value]
