@@ -27,6 +27,7 @@ class Derived:
     Attributes:
         history: Values of `insert_history`.
         vectors: Memory, scope, field, vector and seal.
+        touched: Rows of which something is still to be written.
     """
 
     def __init__(self, connection: apsw.Connection, at: int, cache_budget: int = 0) -> None:
@@ -39,12 +40,25 @@ class Derived:
         self._jobs: list[Row] = []
         self.history: list[Row] = []
         self.vectors: list[tuple[int, int, str, bytes, bytes]] = []
+        self.touched: set[int] = set()
 
-    def note(self, no: int, scope: int, memory: Memory, vectors: Mapping[str, Vector], owed: bool, key: bytes | None = None) -> None:
-        """Note what follows from a row that was written."""
+    def note(
+        self,
+        no: int,
+        scope: int,
+        memory: Memory,
+        vectors: Mapping[str, Vector],
+        owed: bool,
+        key: bytes | None = None,
+        *,
+        indexed: bool = False,
+    ) -> None:
+        """Note what follows from a row that was written; `indexed`: its words are in the text index already."""
         if key is not None:
             self.keep(no, scope, vectors, key)
-        self._indexed.append(no)
+        if not indexed:
+            self._indexed.append(no)
+        self.touched.add(no)
         self.note_vectors(no, scope, memory.text, memory.name, vectors)
         if owed:
             self._jobs.append(("embed", scope, no, self._at, self._at))
@@ -54,6 +68,17 @@ class Derived:
         for field, vector in vectors.items():
             numbers = vector.tobytes()
             self.vectors.append((no, scope, field, numbers, seal(text, name, numbers)))
+
+    def erase_words(self, no: int) -> None:
+        """Take a live row's words out of the index, before the row changes; what was noted of it must have been written."""
+        self.touched.add(no)
+        for words in self._connection.execute(self._sql["words_of_one"], (no,)).fetchall():
+            self._connection.execute(self._sql["erase_words"], words)
+
+    def settle(self, no: int) -> None:
+        """Write what was noted if some of it is about this row, which is about to change again."""
+        if no in self.touched:
+            self.write()
 
     def keep(self, no: int | None, scope: int, vectors: Mapping[str, Vector], key: bytes | None) -> None:
         """Note the vector of a text that need not be embedded again."""
@@ -71,6 +96,7 @@ class Derived:
         if self._kept:
             keep(self._connection, self._kept, self._cache_budget)
             self._kept.clear()
+        self.touched.clear()
 
     def _write_words(self) -> None:
         if len(self._indexed) == 1:  # the lone add: what it can do without is worth leaving out

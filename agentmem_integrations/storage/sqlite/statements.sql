@@ -37,8 +37,10 @@ INSERT INTO memories (
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
 
 -- name: rewrite_memory
+-- Not id and scope, which stay: to set a column that refers to another table makes SQLite open a savepoint, and there FTS5 would
+-- flush its index at every row.
 UPDATE memories SET
-    id = ?, scope = ?, kind = ?, text = ?, lexical = ?, context = ?, twin = ?, agent_id = ?, session_id = ?, role = ?,
+    kind = ?, text = ?, lexical = ?, context = ?, twin = ?, agent_id = ?, session_id = ?, role = ?,
     name = ?, occurred_at = ?, created_at = ?, updated_at = ?, expires_at = ?, valid_from = ?, valid_to = ?,
     superseded_by = ?, importance = ?, metadata = ?, provenance = ?, value = ?, deleted_at = NULL
 WHERE no = ?
@@ -93,10 +95,13 @@ SELECT no, scope, body, context FROM memories_lexical WHERE no IN (SELECT value 
 -- name: insert_words_of_one
 INSERT INTO memories_fts (rowid, scope, body, context) SELECT no, scope, body, context FROM memories_lexical WHERE no = ?
 
+-- name: words_of_one
+SELECT no, scope, body, context FROM memories_lexical WHERE no = ?
+
 -- name: erase_words
--- External content: the index must be told the words it was given, so this comes before the row changes.
-INSERT INTO memories_fts (memories_fts, rowid, scope, body, context)
-SELECT 'delete', no, scope, body, context FROM memories_lexical WHERE no = ?
+-- External content: the index must be told the words it was given, so this comes before the row changes. With VALUES: an INSERT of
+-- a SELECT opens a savepoint, and there FTS5 flushes its index.
+INSERT INTO memories_fts (memories_fts, rowid, scope, body, context) VALUES ('delete', ?, ?, ?, ?)
 
 -- name: know_words
 CREATE VIRTUAL TABLE IF NOT EXISTS temp.words USING fts5vocab ('main', 'memories_fts', 'row')
@@ -131,7 +136,11 @@ DELETE FROM jobs WHERE no = ?
 -- name: defer_job
 UPDATE jobs SET attempts = attempts + 1, due_at = ?, error = ? WHERE no = ?
 
+-- name: has_jobs
+SELECT EXISTS (SELECT 1 FROM jobs WHERE memory = ?)
+
 -- name: erase_jobs
+-- Ask first whether there are any: other tables refer to jobs, see rewrite_memory.
 DELETE FROM jobs WHERE memory = ?
 
 -- name: erase_jobs_of_nobody
@@ -265,7 +274,11 @@ UPDATE collections SET next_behind = max(next_behind, ?) WHERE no = ?
 -- name: clear_reembedding
 DELETE FROM reembedding WHERE collection = ?
 
+-- name: changes_embedder
+SELECT next_embedder IS NOT NULL FROM collections WHERE no = (SELECT collection FROM scopes WHERE no = ?)
+
 -- name: note_lacking
+-- Only where the embedder is being changed: see rewrite_memory.
 -- Also of a memory that was not passed by yet: the walk may be about to pass, with what it read before.
 INSERT OR IGNORE INTO reembedding (memory, collection)
 SELECT m.no, c.no FROM memories m JOIN scopes s ON s.no = m.scope JOIN collections c ON c.no = s.collection

@@ -50,6 +50,7 @@ from .where import chosen, selected
 
 SWEEP_AT_ONCE: Final = 1_000  # what expired is invisible anyway; nobody should wait for its burial
 _SAME: Final = tuple("text kind metadata agent_id session_id role name importance expires_at valid_from valid_to value".split())
+_WORDS: Final = slice(4, 7)  # text, lexical and context, which the text index is made of
 _ID, _SCOPE, _TWIN, _CREATED, _EXPIRES, _VALID_TO, _DELETED, _PROVENANCE = 1, 2, 7, 13, 15, 17, 19, 22  # columns of select_memories
 
 
@@ -146,7 +147,6 @@ class Transaction:
 
     def _clash(self, change: Insert, row: Row, scope: int, twin: bytes | None) -> Event:
         """The id or the utterance is already there: find out which, and answer without losing either."""
-        self._derived.write()
         buried, twin_no = self._twin(scope, twin)
         if buried:
             return self._insert(change)
@@ -167,11 +167,13 @@ class Transaction:
         stored = self._row(no)
         if stored[_EXPIRES] is None or stored[_EXPIRES] > self._at:
             return False, no
+        self._derived.settle(no)
         self._bury(no, stored)
         return True, None
 
     def _replace(self, no: int, change: Insert, row: Row) -> Event:
         """The caller's id is taken: the new words replace the old, or revive what was deleted."""
+        self._derived.settle(no)
         stored = self._row(no)
         old, revived = memory_of(stored), stored[_DELETED] is not None or (stored[_EXPIRES] or self._at + 1) <= self._at
         new = change.memory if revived else replace(change.memory, created_at=old.created_at)
@@ -293,15 +295,18 @@ class Transaction:
 
     def _rewrite(self, no: int, stored: Row, new: Memory, scope: int, twin: bytes | None, vectors: Any, owed: bool) -> None:
         """Write the row anew, with its words; with its vectors unless `vectors` is None."""
-        if stored[_DELETED] is None:
-            self._run(self._sql["erase_words"], (no,))
+        row = memory_row(new, scope, twin)  # its id and scope are those that are there
+        live = stored[_DELETED] is None
+        indexed = live and stored[_WORDS] == row[3:6]  # taking words out of the index is what costs most
+        if live and not indexed:
+            self._derived.erase_words(no)
         self._begin_history(no, stored)
-        row = memory_row(new, scope, twin)
-        self._run(self._sql["rewrite_memory"], (*row, no))
+        self._run(self._sql["rewrite_memory"], (*row[2:], no))
         if vectors is not None:
             self._forget_vectors(no, scope)
-            self._run(self._sql["note_lacking"], (no,))
-        self._derived.note(no, scope, new, vectors or {}, owed)
+            if self._run(self._sql["changes_embedder"], (scope,)).get:
+                self._run(self._sql["note_lacking"], (no,))
+        self._derived.note(no, scope, new, vectors or {}, owed, indexed=indexed)
 
     def _begin_history(self, no: int, stored: Row) -> None:
         """Before its first change, write down how a memory began: soon its row will no longer tell."""
@@ -328,7 +333,7 @@ class Transaction:
         return len(rows)
 
     def _bury(self, no: int, stored: Row) -> None:
-        self._run(self._sql["erase_words"], (no,))
+        self._derived.erase_words(no)
         self._forget_vectors(no, stored[_SCOPE])
         self._extractions.forget(no, stored[_SCOPE])
         self._run(self._sql["bury_memory"], (self._at, no))
@@ -340,7 +345,7 @@ class Transaction:
         rows = [row for selection in selections for row in self._of_one_owner(selection, self._select(selection, dead=True))]
         for no, scope, dead in ((row[0], row[_SCOPE], row[_DELETED] is not None) for row in rows):
             if not dead:
-                self._run(self._sql["erase_words"], (no,))
+                self._derived.erase_words(no)
             self._forget_vectors(no, scope)
             self._extractions.forget(no, scope)
             self._run(self._sql["erase_history"], (no,))
@@ -427,7 +432,8 @@ class Transaction:
     def _forget_vectors(self, no: int, scope: int) -> None:
         """Erase a memory's vectors, those of the next embedder too, and what is noted of vectors to come."""
         self._run(self._sql["erase_vectors"], (scope, no))
-        self._run(self._sql["erase_jobs"], (no,))
+        if self._run(self._sql["has_jobs"], (no,)).get:
+            self._run(self._sql["erase_jobs"], (no,))
         self._run(self._sql["end_lacking"], (no,))
 
     def _scope(self, scope: Scope) -> int:
