@@ -96,6 +96,11 @@ class AgentMemory(Collection):
             self._engine.close()
             raise
 
+    @property
+    def path(self) -> str:
+        """The file, or `memory://`."""
+        return self._settings.path
+
     def collection(self, name: str, *, embedder: Any = "static", twins: Twins | None = None, mode: Mode | None = None) -> Collection:
         """Return another collection of the same file, with an embedder and a twin policy of its own.
 

@@ -25,7 +25,7 @@ class ObjectModel:
     Args:
         inner: The object. It may have `name`, `revision`, `dim`, `batch` (texts it embeds best in one call) and `immediate`, and
             `embed_queries(texts)` for several questions at once. A missing `dim` is found by embedding one word; a missing `name`
-            is the class's.
+            is the class's, and the model's if it has a `model`, `model_name` or `model_id`.
 
     Raises:
         InvalidInputError: one of the methods is missing, or `name`, `revision`, `dim` or `batch` cannot be one.
@@ -61,7 +61,7 @@ class ObjectModel:
         self._loop.close()
 
     def _identified(self, inner: Any) -> Identity:
-        name = str(getattr(inner, "name", None) or f"{type(inner).__module__}.{type(inner).__qualname__}")
+        name = str(getattr(inner, "name", None) or _class_and_model(inner))
         dim, revision = getattr(inner, "dim", None), str(getattr(inner, "revision", None) or "")
         check_identity(name, revision, 1 if dim is None else dim)
         return Identity(name, revision, dim if dim is not None else self._measure())
@@ -88,6 +88,14 @@ class ObjectModel:
         if vector.ndim != 1 or not len(vector):
             raise EmbeddingError(f"the embedder {type(self._inner).__name__} returned the shape {vector.shape} for one text")
         return len(vector)
+
+
+def _class_and_model(inner: Any) -> str:
+    """Return which class it is, and which model: one class of a framework stands for many."""
+    names = (getattr(inner, attribute, None) for attribute in ("model", "model_name", "model_id"))
+    model = next((name for name in names if isinstance(name, str) and name), None)
+    kind = f"{type(inner).__module__}.{type(inner).__qualname__}"
+    return kind if model is None else f"{kind}:{model}"
 
 
 def _batch(inner: Any) -> int:

@@ -4,14 +4,21 @@ Names are imported when first used, so that a vector store does not bring in wha
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .static_embeddings import StaticEmbeddings
+    from .vectorstore import AgentMemVectorStore
 
 from ..errors import MissingExtraError
 
-_HOMES: dict[str, tuple[str, ...]] = {}
+_HOMES: dict[str, tuple[str, ...]] = {
+    "static_embeddings": ("StaticEmbeddings",),
+    "vectorstore": ("AgentMemVectorStore",),
+}
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__: list[str] = []
+__all__ = ["AgentMemVectorStore", "StaticEmbeddings"]
 
 
 def __getattr__(name: str) -> Any:
