@@ -31,8 +31,9 @@ class Collection(Porting, Reembedding, MemoryVerbs):
 
     @property
     def identity(self) -> Identity | None:
-        """Which embedder makes the vectors here: its name, revision and dimension; None if there is none."""
-        return self._room.writing.identity
+        """Which embedder's vectors the collection holds, as recorded in the file; None if it has none yet."""
+        self._room.engine.check_open()
+        return self._room.engine.store.identity(self._room.namespace)
 
     def for_user(self, user_id: UserId) -> UserMemory:
         """Return a view bound to one user: its calls need no `user_id` and can reach nobody else's memory."""

@@ -28,11 +28,14 @@ def item_of(node: BaseNode) -> dict[str, Any]:
         InvalidInputError: metadata that JSON cannot hold.
     """
     fields = node.model_dump(mode="json", exclude=_ASIDE)
-    fields.pop("text_resource", None)
+    if fields.get("text_resource"):
+        fields["text_resource"]["text"] = None
     metadata = _json(node.metadata)
     value: dict[str, Any] = {"node": fields}
+    if list(metadata) != sorted(metadata):  # the memory sorts keys; what a model is shown, and a node's hash, go by their order
+        value["order"] = list(metadata)
     source = node.ref_doc_id
-    if source is not None:
+    if source:
         if SOURCE in metadata:
             value["own"] = metadata[SOURCE]
         metadata = {**metadata, SOURCE: source}
@@ -53,13 +56,13 @@ def node_of(memory: Memory) -> BaseNode:
         metadata.pop(SOURCE, None)
     if "own" in memory.value:
         metadata[SOURCE] = memory.value["own"]
+    metadata = {key: metadata[key] for key in memory.value.get("order", metadata) if key in metadata}
     kind = _TYPES.get(fields.get("class_name", ""), TextNode)
-    text = text_of(memory)
     if issubclass(kind, TextNode):
-        return kind.from_dict({**fields, "metadata": metadata, "text": text})
-    node = kind.from_dict({**fields, "metadata": metadata})
-    node.set_content(text)
-    return node
+        fields["text"] = text_of(memory)
+    elif fields.get("text_resource"):
+        fields["text_resource"] = {**fields["text_resource"], "text": text_of(memory)}
+    return kind.from_dict({**fields, "metadata": metadata})
 
 
 def _json(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -63,6 +63,7 @@ class AgentMemVectorStore(BasePydanticVectorStore):
     _owned: bool = PrivateAttr()
     _user_id: UserId | None = PrivateAttr()
     _embeds: bool = PrivateAttr()
+    _measured: bool = PrivateAttr()
 
     def __init__(
         self,
@@ -75,9 +76,10 @@ class AgentMemVectorStore(BasePydanticVectorStore):
     ) -> None:
         embedder = GivenVectors() if embed_model is None else LlamaIndexEmbedder(embed_model)
         opened, nodes, owned = open_documents(memory, collection, embedder)
-        super().__init__(memory=opened.path, collection=collection, **fields)
+        super().__init__(**{"memory": opened.path, "collection": collection, **fields})
         self._memory, self._owned, self._user_id, self._embeds = opened, owned, user_id, embed_model is not None
         self._use(nodes)
+        self._measured = nodes.identity is not None
 
     @classmethod
     def class_name(cls) -> str:
@@ -96,7 +98,7 @@ class AgentMemVectorStore(BasePydanticVectorStore):
 
         Args:
             nodes: The nodes, with their embeddings.
-            kwargs: None are known.
+            kwargs: Those of other stores; none is needed here.
 
         Raises:
             VectorError: an embedding is missing, or of another length than the collection's.
@@ -221,16 +223,18 @@ class AgentMemVectorStore(BasePydanticVectorStore):
 
     def _know_dimension(self, embedding: Sequence[float] | None) -> None:
         """Record the length of the first vector that comes into a new collection."""
-        if self._opened.identity is None:
+        if not self._measured:
             if embedding is None:
                 raise VectorError("a node has no embedding: give it one, or open the store with embed_model=...")
             self._use(self._memory.collection(self.collection, embedder=GivenVectors(len(embedding)), twins="keep"))
+            self._measured = True
 
     def _has_vectors(self) -> bool:
         """Say whether there is anything to compare a vector with: somebody else may have been the first to add."""
-        if self._opened.identity is None:
+        if not self._measured and self._opened.identity is not None:
             self._use(self._memory.collection(self.collection, embedder=GivenVectors(), twins="keep"))
-        return self._opened.identity is not None
+            self._measured = True
+        return self._measured
 
     def _eraser(self, kwargs: Mapping[str, Any]) -> Any:
         return self._nodes.purge if kwargs.get("purge") else self._nodes.delete

@@ -297,8 +297,8 @@ def test_a_closed_store_says_so(path: str) -> None:
 
 def test_a_retriever_searches_as_it_was_asked(store: AgentMemVectorStore) -> None:
     options: list[tuple[str, dict[str, Any]]] = [
-        ("similarity", {"k": 1}), ("mmr", {"k": 1, "fetch_k": 3, "lambda_mult": 0.9}), ("hybrid", {"k": 1}), ("hybrid", {"k": 1, "alpha": 0.3}),
-        ("text", {"k": 1}), ("similarity_score_threshold", {"k": 1, "score_threshold": 0.1}),
+        ("similarity", {"k": 1}), ("mmr", {"k": 1, "fetch_k": 3, "lambda_mult": 0.9}), ("hybrid", {"k": 1}),
+        ("hybrid", {"k": 1, "alpha": 0.3}), ("text", {"k": 1}), ("similarity_score_threshold", {"k": 1, "score_threshold": 0.1}),
     ]  # fmt: skip
     for search_type, kwargs in options:
         retriever = store.as_retriever(search_type=search_type, search_kwargs=kwargs)
@@ -340,7 +340,8 @@ async def test_every_method_has_an_async_twin_that_does_the_same(points: AgentMe
         ("max_marginal_relevance_search_by_vector", (vector, 3), {"lambda_mult": 0.2}),
         ("hybrid_search_with_score", ("east 1", 3), {"alpha": 0.5}),
         ("text_search_with_score", ("1", 3), {}),
-        ("search", ("1", "text"), {}), ("search", ("east", "similarity"), {}), ("search", ("east", "hybrid"), {}), ("search", ("east", "mmr"), {}),
+        ("search", ("1", "text"), {}), ("search", ("east", "similarity"), {}), ("search", ("east", "hybrid"), {}),
+        ("search", ("east", "mmr"), {}),
         ("get_by_ids", (["west", "a"],), {}),
     ]  # fmt: skip
     for name, arguments, options in calls:
