@@ -243,3 +243,25 @@ def test_values_of_a_filter_are_never_sql(mem: AgentMemory) -> None:
         assert mem.list(user_id="ana", filter={"a": nasty}) == []
         assert mem.list(user_id="ana", filter={nasty: 1}) == []
     assert len(mem.list(user_id="ana")) == 1
+
+
+def test_a_filter_asked_again_sees_what_has_changed(mem: AgentMemory) -> None:
+    """What a filter chose is remembered; every kind of change must end that."""
+
+    def found() -> list[str]:
+        return sorted(hit.memory.id for hit in mem.search("tea", user_id="ana", filter={"a": 1}))
+
+    mem.add_batch([{"text": f"tea {n}", "id": f"{n}", "metadata": {"a": 1}} for n in range(4)], user_id="ana")
+    assert found() == found() == ["0", "1", "2", "3"]
+    mem.add("tea 4", id="4", user_id="ana", metadata={"a": 1})
+    mem.update("0", user_id="ana", metadata={"a": 2})
+    assert found() == ["1", "2", "3", "4"]
+    mem.delete("1", user_id="ana")
+    mem.purge("2", user_id="ana")
+    assert found() == ["3", "4"]
+    mem.add("tea 0", id="0", user_id="ana", metadata={"a": 1})
+    mem.add("tea 1", id="1", user_id="ana", metadata={"a": 1})
+    assert found() == ["0", "1", "3", "4"]
+    mem.add("tea 9", id="9", user_id="ben", metadata={"a": 1})
+    assert found() == ["0", "1", "3", "4"]
+    assert mem.search("tea", user_id="ana", filter={"a": True}) == []

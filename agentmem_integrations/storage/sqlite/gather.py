@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ...ports import Ask, Candidates
 from .bm25 import SMALL_SCOPE, ranked
+from .chosen import ChosenKeys
 from .nearest import MatrixCache, Version
 from .rows import micros, owner
 from .statements import Row, query
@@ -25,6 +26,7 @@ class Gatherer:
     Args:
         connection: The reader.
         cache: The scopes' matrices.
+        chosen: What conditions chose before.
         collection: Number of the collection asked.
         generation: Which of its vectors count.
         dim: Their length.
@@ -34,6 +36,7 @@ class Gatherer:
 
     connection: apsw.Connection
     cache: MatrixCache
+    chosen: ChosenKeys
     collection: int
     generation: int
     dim: int
@@ -48,18 +51,24 @@ class Gatherer:
         if not found:
             return _table({}, {})
         no, epoch, last, history = found[0]
-        allowed = self._allowed(no)
+        version = Version(self.generation, epoch, last or 0, history or 0)
+        allowed = self._allowed(no, version)
         words = self._words(no, allowed)
-        near = self._near(no, Version(self.generation, epoch, last or 0, history or 0), allowed, words)
+        near = self._near(no, version, allowed, words)
         return _table(near, words)
 
-    def _allowed(self, scope: int) -> NDArray[np.int64] | None:
+    def _allowed(self, scope: int, version: Version) -> NDArray[np.int64] | None:
         """Return the keys that the caller's conditions leave, rising; None where only visibility limits them."""
         conditions, values = chosen(self.ask.selection)
         if not conditions:
             return None
-        rows = query(self.connection, "select_keys", [scope, *values], where=" AND ".join(conditions))
-        return np.unique(np.fromiter((r[0] for r in rows), np.int64, len(rows)))
+        where = " AND ".join(conditions)
+
+        def read() -> NDArray[np.int64]:
+            rows = query(self.connection, "select_keys", [scope, *values], where=where)
+            return np.unique(np.fromiter((r[0] for r in rows), np.int64, len(rows)))
+
+        return self.chosen.keys((scope, version, where, *values), read)
 
     def _words(self, scope: int, allowed: NDArray[np.int64] | None) -> Scores:
         """Return BM25 by key of the visible memories that share words with the question, at most `limit`."""

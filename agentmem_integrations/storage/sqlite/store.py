@@ -18,6 +18,7 @@ from ...ports import TEXT_FIELD, Ask, Candidates, Change, Debt, Dump, Outcome, P
 from . import keeping, reembedding
 from .backup import copy_to
 from .catalog import Catalog, check_embedder
+from .chosen import ChosenKeys
 from .connections import Connections
 from .extractions import claim, read_jobs, read_replies, revision
 from .gather import Gatherer
@@ -49,6 +50,7 @@ class SqliteStore:
     ) -> None:
         self._cache_budget = cache_budget
         self._matrices = MatrixCache(matrix_budget)
+        self._chosen = ChosenKeys()
         self._connections = Connections(path, durability, self._matrices.forked)
         self._catalog = Catalog()
 
@@ -79,6 +81,7 @@ class SqliteStore:
         purges = [position for position, change in enumerate(changes) if isinstance(change, Purge)]
         if purges:
             self._matrices.clear()
+            self._chosen.clear()
             try:
                 self._empty_log()
                 self._connections.scrub()
@@ -102,7 +105,8 @@ class SqliteStore:
             if ask.vector is not None:
                 check_embedder(collection, ask.selection.namespace, ask.made_by)
             dim = collection.identity.dim if collection.identity else 0
-            return Gatherer(connection, self._matrices, collection.no, collection.generation, dim, ask, _micros_now()).candidates()
+            generation = collection.generation
+            return Gatherer(connection, self._matrices, self._chosen, collection.no, generation, dim, ask, _micros_now()).candidates()
 
     def load(self, keys: Sequence[int]) -> dict[int, Memory]:
         """Return the memories of candidates by key."""

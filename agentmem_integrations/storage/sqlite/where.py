@@ -79,6 +79,8 @@ def condition(tree: Condition) -> Sql:
         case Compare(key, op, value):
             test, values = _test(op, value)
             exists = f"EXISTS (SELECT 1 FROM json_each(m.metadata) e WHERE e.key = ? AND {test})"
+            if op == "$eq" and family(value) in ("text", "boolean"):  # stored as canonical JSON: most rows need not be parsed
+                return f"(instr(m.metadata, ?) > 0 AND {exists})", [f"{canonical(key)}:{canonical(value)}", key, *values]
             return (f"NOT {exists}" if op == "$exists" and not value else exists), [key, *values]
         case Not(inner):
             sql, values = condition(inner)
