@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .embedder import LlamaIndexEmbedder
+    from .static_embedding import StaticEmbedding
     from .vector_store import AgentMemVectorStore
 
 from ..errors import MissingExtraError
 
 _HOMES: dict[str, tuple[str, ...]] = {
     "embedder": ("LlamaIndexEmbedder",),
+    "static_embedding": ("StaticEmbedding",),
     "vector_store": ("AgentMemVectorStore",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = ["AgentMemVectorStore", "LlamaIndexEmbedder"]
+__all__ = ["AgentMemVectorStore", "LlamaIndexEmbedder", "StaticEmbedding"]
 
 
 def __getattr__(name: str) -> Any:
