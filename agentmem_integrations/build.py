@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .llm.loop import LoopThread
     from .llm.reasoner import CachingReasoner
     from .pipeline.jobs import Jobs
+    from .pipeline.sweeper import Sweeper
 
 OPENAI: Final = "openai:"
 READERS = min(32, 4 + (os.cpu_count() or 1))  # threads for awaited reads: SQLite and numpy release the GIL
@@ -47,6 +48,7 @@ class Engine:
     _executor: ThreadPoolExecutor | None = None
     _pid: int = 0
     _thinking: "LoopThread | None" = None
+    _sweeper: "Sweeper | None" = None
 
     @property
     def executor(self) -> ThreadPoolExecutor:
@@ -62,6 +64,24 @@ class Engine:
         if self._thinking is None:
             self._thinking = LoopThread()
         return self._thinking
+
+    def sweeping(self, every_s: float | None = None) -> None:
+        """Delete what expires from time to time, from now on.
+
+        Args:
+            every_s: Seconds from one time to the next; the least that anybody asked for counts. None: as it is.
+        """
+        from .pipeline.stages import Write
+        from .pipeline.sweeper import Sweeper
+        from .pipeline.writing import one
+        from .ports import Sweep
+
+        if self._sweeper is None:
+            self._sweeper = Sweeper(lambda: int(self.commits.run(Write([Sweep()], one))))
+            self.owned.append(self._sweeper.close)
+        if every_s is not None:
+            self._sweeper.every_s = min(every_s, self._sweeper.every_s)
+        self._sweeper.start()
 
     def open_rooms(self) -> list["Room"]:
         """Return the collections that were opened so far."""

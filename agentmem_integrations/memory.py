@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from .build import Engine, Room, open_engine, open_room
 from .config import EMBEDDING_CACHE_BYTES, MATRIX_BUDGET, TEXT_LIMIT, Durability, Mode, Queue, Settings, Twins
@@ -14,6 +14,10 @@ from .pipeline.checks import read_count, read_flag, read_queue
 from .pipeline.normalize import Item
 from .pipeline.outfile import whole_file
 from .verbs import MemoryVerbs, Porting, Reembedding, Results
+from .verbs.items import Items
+
+SAME: Final = object()
+"""The embedder of the memory that is asked."""
 
 
 class UserMemory(MemoryVerbs):
@@ -116,6 +120,20 @@ class AgentMemory(Collection):
             EmbedderMismatchError: it was written with another embedder.
         """
         return Collection(open_room(self._engine, self._settings.for_collection(name, embedder, twins, mode)))
+
+    def items(self, collection: str = "items", *, embedder: Any = SAME, sweep_every: float | None = None) -> Items:
+        """Return the items of agent frameworks in this file: JSON values under a key in a path, found by path, filter and meaning.
+
+        Args:
+            collection: The collection they are in. Its items and its memories know nothing of each other.
+            embedder: As for `AgentMemory`; default this memory's. None: nothing is found by meaning.
+            sweep_every: Seconds from one deletion of what has expired to the next; default 60. It is invisible before.
+
+        Raises:
+            EmbedderMismatchError: the collection was written with another embedder.
+        """
+        spec = self._settings.embedder if embedder is SAME else embedder
+        return Items(open_room(self._engine, self._settings.for_collection(collection, spec, None, "fast")), sweep_every)
 
     def add_for_user(self, content: Item | Sequence[Item], user_id: UserId, **options: Any) -> AddResult:
         """Alias of `add`, under the name it had in AgentMem."""

@@ -1,6 +1,7 @@
 """The nouns of this library: scope, memory, event, hit, and their kin. Plain data, no behaviour."""
 
 from .facts import DateSpan, Decision, Decisions, Extraction, Fact, Precision, Turn
+from .item import Item, ItemAnswer, ItemDelete, ItemGet, ItemOp, ItemPaths, ItemPut, ItemRead, ItemSearch, Path, PathMatch
 from .job import Job, JobState
 from .memory import KINDS, SHARED, AddResult, Event, EventKind, Hit, Identity, Memory, Scope, Status, UserId
 from .report import DIFFERENCES, UNHARMFUL, Finding, Report
@@ -21,9 +22,20 @@ __all__ = [
     "Finding",
     "Hit",
     "Identity",
+    "Item",
+    "ItemAnswer",
+    "ItemDelete",
+    "ItemGet",
+    "ItemOp",
+    "ItemPaths",
+    "ItemPut",
+    "ItemRead",
+    "ItemSearch",
     "Job",
     "JobState",
     "Memory",
+    "Path",
+    "PathMatch",
     "Precision",
     "Report",
     "Scope",

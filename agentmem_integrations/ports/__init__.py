@@ -26,6 +26,7 @@ from .changes import (
 from .chat import ChatMessage, ChatModel, ChatReply, ChatRequest, Reasoned, Reasoner
 from .embedder import TEXT_FIELD, Answer, Embedder, Matrix, QueueingEmbedder, Vector, Wish
 from .extraction import End, Entrust, Learned, Owe, PutOff, Renew, Resolve, Revision, Revive
+from .items import PurgeItems, PutItem, TouchItems, WriteItems
 from .store import Ask, Candidates, Change, Debt, Dump, Outcome, Store
 
 __all__ = [
@@ -55,6 +56,8 @@ __all__ = [
     "Outcome",
     "Owe",
     "Purge",
+    "PurgeItems",
+    "PutItem",
     "PutOff",
     "QueueingEmbedder",
     "Reasoned",
@@ -70,9 +73,11 @@ __all__ = [
     "Store",
     "Sweep",
     "Together",
+    "TouchItems",
     "Update",
     "Vector",
     "Wanting",
     "WantingPage",
     "Wish",
+    "WriteItems",
 ]

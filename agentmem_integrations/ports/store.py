@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..config import Twins
 from ..errors import AgentMemError
-from ..models import Event, Identity, Job, Memory, Report, Scope
+from ..models import Event, Identity, ItemAnswer, ItemRead, Job, Memory, Report, Scope
 from .changes import (
     Defer,
     Delete,
@@ -31,6 +31,7 @@ from .changes import (
 )
 from .embedder import TEXT_FIELD, Vector
 from .extraction import Entrust, Owe, PutOff, Renew, Resolve, Revision, Revive
+from .items import PurgeItems, TouchItems, WriteItems
 
 
 @dataclass(slots=True)
@@ -52,7 +53,7 @@ class Dump:
 
 Change = (
     Insert | Together | Restore | Update | Delete | Purge | Sweep | Fill | Defer | Keep | Reembed | EraseLeftovers
-    | Entrust | Owe | Resolve | Renew | PutOff | Revive
+    | Entrust | Owe | Resolve | Renew | PutOff | Revive | WriteItems | TouchItems | PurgeItems
 )  # fmt: skip
 
 Outcome = list[Event] | int | AgentMemError
@@ -129,6 +130,24 @@ class Store(Protocol):
         Raises:
             EmbedderMismatchError: another embedder made the question's vector than the collection's.
         """
+
+    def read_items(
+        self, namespace: str, reads: Sequence[ItemRead], vectors: Sequence[Vector | None], made_by: Identity | None
+    ) -> list[ItemAnswer]:
+        """Return what is asked about items, all as of one instant; see `models.item`.
+
+        Args:
+            namespace: The collection.
+            reads: The questions.
+            vectors: For each the vector of its `query`; None for none, and then the `query` is not looked at.
+            made_by: Which embedder made them.
+
+        Raises:
+            EmbedderMismatchError: another embedder made them than the collection's.
+        """
+
+    def has_expiry(self) -> bool:
+        """Say whether anything is going to expire, or has and was not swept yet."""
 
     def load(self, keys: Sequence[int]) -> dict[int, Memory]:
         """Return the candidates' memories by key; one that is gone meanwhile is left out."""

@@ -13,7 +13,7 @@ from agentmem_integrations import AgentMemory, UserMemory
 
 Run = Callable[..., str]
 
-WITHOUT_TWIN = {"for_user", "collection", "add_for_user", "add_batch_optimized"}  # views, and aliases
+WITHOUT_TWIN = {"for_user", "collection", "items", "add_for_user", "add_batch_optimized"}  # views, and aliases
 
 
 def test_importing_brings_in_no_framework_and_nothing_heavy(run_python: Run) -> None:

@@ -333,6 +333,7 @@ HOLDS_NOTHING = {
     **{("memories_fts_config", c): OF_ALL for c in ("k", "v")},
     **{("sqlite_sequence", c): NUMBER for c in ("name", "seq")},
     **{("embedding_cache", c): NUMBER for c in ("ends", "scope", "memory")},
+    **{("item_changes", c): NUMBER for c in ("no", "memory")},
 }
 
 

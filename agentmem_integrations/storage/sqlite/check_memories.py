@@ -132,7 +132,7 @@ class MemoryCheck:
             note("successor_missing", id, no)
         if wants_vector(row):
             note("vector_missing", id, no)
-        if cutter is not None and row[DELETED] is None:
+        if cutter is not None and row[DELETED] is None and row[VALUE] is None:  # items are not found by words
             self._words(row, judged, cutter, size)
 
     def _words(self, row: Row, judged: Judged, cutter: Cutter, size: bytes | None) -> None:

@@ -13,8 +13,23 @@ import sqlite_vec
 
 from ...config import EMBEDDING_CACHE_BYTES, MATRIX_BUDGET, Durability, Twins
 from ...errors import AgentMemError, ConflictError, NotFoundError, StorageError, StoreBusyError
-from ...models import Event, Identity, Job, Memory, Report, Scope
-from ...ports import TEXT_FIELD, Ask, Candidates, Change, Debt, Dump, Outcome, Purge, Record, Revision, Selection, Vector, WantingPage
+from ...models import Event, Identity, ItemAnswer, ItemRead, Job, Memory, Report, Scope
+from ...ports import (
+    TEXT_FIELD,
+    Ask,
+    Candidates,
+    Change,
+    Debt,
+    Dump,
+    Outcome,
+    Purge,
+    PurgeItems,
+    Record,
+    Revision,
+    Selection,
+    Vector,
+    WantingPage,
+)
 from . import keeping, reembedding
 from .backup import copy_to
 from .catalog import Catalog, check_embedder
@@ -22,6 +37,8 @@ from .chosen import ChosenKeys
 from .connections import Connections
 from .extractions import claim, read_jobs, read_replies, revision
 from .gather import Gatherer
+from .item_vectors import ItemVectors
+from .items import ItemReader
 from .nearest import FOREVER, MatrixCache, Version
 from .records import dumped, taken
 from .repair import Repairing
@@ -51,7 +68,9 @@ class SqliteStore:
         self._cache_budget = cache_budget
         self._matrices = MatrixCache(matrix_budget)
         self._chosen = ChosenKeys()
-        self._connections = Connections(path, durability, self._matrices.forked)
+        self._matrix_budget = matrix_budget
+        self._item_vectors = ItemVectors(matrix_budget)
+        self._connections = Connections(path, durability, self._forked)
         self._catalog = Catalog()
 
     def open_collection(self, name: str, twins: Twins | None, identity: Identity | None) -> Twins:
@@ -78,10 +97,11 @@ class SqliteStore:
                 break
             except Undone as undone:
                 refused[undone.position] = undone.error
-        purges = [position for position, change in enumerate(changes) if isinstance(change, Purge)]
+        purges = [position for position, change in enumerate(changes) if isinstance(change, Purge | PurgeItems)]
         if purges:
             self._matrices.clear()
             self._chosen.clear()
+            self._item_vectors.clear()
             try:
                 self._empty_log()
                 self._connections.scrub()
@@ -107,6 +127,24 @@ class SqliteStore:
             dim = collection.identity.dim if collection.identity else 0
             generation = collection.generation
             return Gatherer(connection, self._matrices, self._chosen, collection.no, generation, dim, ask, _micros_now()).candidates()
+
+    def read_items(
+        self, namespace: str, reads: Sequence[ItemRead], vectors: Sequence[Vector | None], made_by: Identity | None
+    ) -> list[ItemAnswer]:
+        """Return what is asked about items, all as of one instant."""
+        with self._connections.read() as connection:
+            collection = self._catalog.collection(connection, namespace)
+            if any(vector is not None for vector in vectors):
+                check_embedder(collection, namespace, made_by)
+            reader = ItemReader(connection, collection, self._item_vectors, _micros_now())
+            answers = [reader.answer(read, vector) for read, vector in zip(reads, vectors, strict=True)]
+        self._matrices.budget = max(0, self._matrix_budget - self._item_vectors.size)  # one budget for both
+        return answers
+
+    def has_expiry(self) -> bool:
+        """Say whether anything is going to expire."""
+        with self._connections.read() as connection:
+            return bool(query(connection, "has_expiry")[0][0])
 
     def load(self, keys: Sequence[int]) -> dict[int, Memory]:
         """Return the memories of candidates by key."""
@@ -304,6 +342,11 @@ class SqliteStore:
         """Close every connection."""
         self._connections.close()
         self._matrices.clear()
+        self._item_vectors.clear()
+
+    def _forked(self) -> None:
+        self._matrices.forked()
+        self._item_vectors.forked()
 
     def _where(self, connection: apsw.Connection, selection: Selection, dead: bool = False) -> tuple[str, list[Any]]:
         collection = self._catalog.collection(connection, selection.namespace)

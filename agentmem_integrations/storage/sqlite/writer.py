@@ -25,6 +25,7 @@ from ...ports import (
     Outcome,
     Owe,
     Purge,
+    PurgeItems,
     PutOff,
     Record,
     Reembed,
@@ -35,12 +36,16 @@ from ...ports import (
     Selection,
     Sweep,
     Together,
+    TouchItems,
     Update,
     Vector,
+    WriteItems,
 )
 from .catalog import Catalog, Collection, check_embedder
 from .derived import Derived
 from .extractions import Extractions
+from .item_writer import ItemWriter
+from .items import between
 from .records import check_same, line_row
 from .reembedding import applied
 from .rows import memory_of, memory_row, micros, owner
@@ -51,7 +56,8 @@ from .where import chosen, selected
 SWEEP_AT_ONCE: Final = 1_000  # what expired is invisible anyway; nobody should wait for its burial
 _SAME: Final = tuple("text kind metadata agent_id session_id role name importance expires_at valid_from valid_to value".split())
 _WORDS: Final = slice(4, 7)  # text, lexical and context, which the text index is made of
-_ID, _SCOPE, _TWIN, _CREATED, _EXPIRES, _VALID_TO, _DELETED, _PROVENANCE = 1, 2, 7, 13, 15, 17, 19, 22  # columns of select_memories
+# columns of select_memories
+_ID, _SCOPE, _TWIN, _CREATED, _EXPIRES, _VALID_TO, _DELETED, _PROVENANCE, _VALUE = 1, 2, 7, 13, 15, 17, 19, 22, 23
 
 
 class Undone(Exception):  # noqa: N818 - a signal inside this package, not an error anybody sees
@@ -89,6 +95,7 @@ class Transaction:
         self._collections: dict[str, Collection] = {}
         self._derived = Derived(connection, self._at, cache_budget)
         self._extractions = Extractions(connection, self._at)
+        self._items = ItemWriter(connection, self._at, self._derived, self._extractions)
 
     def apply(self, changes: Sequence[Change], refused: Mapping[int, AgentMemError]) -> list[Outcome]:
         """Make the changes; a refused one leaves no trace and is answered with its error.
@@ -327,10 +334,12 @@ class Transaction:
         return len(rows)
 
     def _sweep(self) -> int:
-        rows = query(self._connection, "expired", (self._at, SWEEP_AT_ONCE))
+        items = self._items.sweep()
+        rows = [row for row in query(self._connection, "expired", (self._at, SWEEP_AT_ONCE)) if row[_VALUE] is None]
         for row in rows:
             self._bury(row[0], row)
-        return len(rows)
+        self._scopes.clear()
+        return items + len(rows)
 
     def _bury(self, no: int, stored: Row) -> None:
         self._derived.erase_words(no)
@@ -341,7 +350,9 @@ class Transaction:
         self._derived.history.append((no, stored[_SCOPE], "DELETE", self._at, None, None))
 
     def _purge(self, change: Purge) -> int:
-        selections = self._in_every_collection(change.selection) if change.everywhere else [change.selection]
+        return self._purge_all(self._in_every_collection(change.selection) if change.everywhere else [change.selection])
+
+    def _purge_all(self, selections: Sequence[Selection]) -> int:
         rows = [row for selection in selections for row in self._of_one_owner(selection, self._select(selection, dead=True))]
         for no, scope, dead in ((row[0], row[_SCOPE], row[_DELETED] is not None) for row in rows):
             if not dead:
@@ -388,6 +399,21 @@ class Transaction:
             return []
         collection = self._collection(selection.namespace)
         return [no for (no,) in query(self._connection, "find_scope", (collection.no, *owner(scope)))]
+
+    # Items
+
+    def _write_items(self, change: WriteItems) -> int:
+        found = self._collection(change.namespace)
+        check_embedder(found, change.namespace, change.made_by)
+        written = self._items.write(change, found.no)
+        self._scopes.clear()  # of a path at which nothing is left, the row is gone
+        return written
+
+    def _purge_items(self, change: PurgeItems) -> int:
+        rows = query(self._connection, "item_owners", (self._collection(change.namespace).no, *between(change.prefix)))
+        paths = [tuple(json.loads(name)) for (name,) in rows]
+        scopes = [Scope(change.namespace, path=path) for path in paths if change.label is None or change.label in path]
+        return self._purge_all([Selection(change.namespace, scope, any_validity=True) for scope in scopes])
 
     def _fill(self, change: Fill) -> int:
         row = self._run(self._sql["live_text"], (change.memory,)).fetchone()
@@ -488,6 +514,9 @@ _HANDLERS: Final[Mapping[type, Callable[[Transaction, Any], Outcome]]] = {
     Renew: lambda t, change: t._extractions.renew(change),
     Revive: lambda t, change: t._extractions.revive(t._collection(change.namespace).no, change.jobs),
     Reembed: lambda t, change: applied(t._connection, t._collection(change.namespace), change),
+    WriteItems: Transaction._write_items,
+    TouchItems: lambda t, change: t._items.touch(change, t._collection(change.namespace).no),
+    PurgeItems: Transaction._purge_items,
     EraseLeftovers: lambda t, change: applied(t._connection, t._collection(change.namespace), change),
     PutOff: lambda t, change: t._extractions.put_off(change),
 }

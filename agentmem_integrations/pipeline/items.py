@@ -1,0 +1,225 @@
+"""The hallway of items: check -> embed -> read -> write.
+
+All questions of a batch are answered from one snapshot, as it was before the batch; all its changes are one transaction. Texts and
+questions are embedded before either.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from ..config import ITEM_LIMIT, TEXT_LIMIT
+from ..errors import EmbeddingError, FilterError, InvalidInputError, shown
+from ..filters import check_json
+from ..fingerprint import embedding_key
+from ..item_filters import check_item_filter
+from ..models import Item, ItemAnswer, ItemDelete, ItemGet, ItemOp, ItemPaths, ItemPut, ItemRead, ItemSearch, Path
+from ..ports import TEXT_FIELD, Embedder, PutItem, Store, TouchItems, Vector, WriteItems
+from .checks import plain, read_name
+from .stages import Write
+from .writing import Writing, one, vectors_of
+
+LABELS: Final = 100
+"""Labels in a path."""
+
+Place = tuple[Path, str]
+
+
+@dataclass(slots=True)
+class Batch:
+    """What a caller wants, checked.
+
+    Attributes:
+        reads: Questions by their position in the call.
+        changes: The last change of each item, in the order of the first.
+        size: How many operations the call has.
+    """
+
+    reads: dict[int, ItemRead] = field(default_factory=dict)
+    changes: dict[Place, ItemPut | ItemDelete] = field(default_factory=dict)
+    size: int = 0
+
+    @property
+    def has_texts(self) -> bool:
+        """Say whether there is something to embed for storing."""
+        return any(isinstance(change, ItemPut) and change.texts for change in self.changes.values())
+
+    @property
+    def expires(self) -> bool:
+        """Say whether something is stored that will expire."""
+        return any(isinstance(change, ItemPut) and change.ttl is not None for change in self.changes.values())
+
+
+def checked(ops: Sequence[ItemOp]) -> Batch:
+    """Read what a caller passes.
+
+    Raises:
+        InvalidInputError: an operation that makes no sense; nothing of the batch is done.
+    """
+    batch = Batch(size=len(ops))
+    for position, op in enumerate(ops):
+        match op:
+            case ItemGet():
+                _place(op.path, op.key)
+                batch.reads[position] = op
+            case ItemSearch():
+                batch.reads[position] = _search(op)
+            case ItemPaths():
+                _window(op.limit, op.offset)
+                if op.max_depth is not None:
+                    _whole(op.max_depth, "max_depth")
+                batch.reads[position] = op
+            case ItemPut():
+                place = _place(op.path, op.key)
+                batch.changes.pop(place, None)
+                batch.changes[place] = _put(op)
+            case ItemDelete():
+                place = _place(op.path, op.key)
+                batch.changes.pop(place, None)
+                batch.changes[place] = op
+            case _:
+                raise InvalidInputError(f"{shown(op)} is no operation on items: pass ItemGet, ItemSearch, ItemPaths, ItemPut or ItemDelete")
+    return batch
+
+
+def read_path(path: Any, what: str) -> Path:
+    """Return a path of items, or a prefix of one.
+
+    Raises:
+        InvalidInputError: no tuple of labels.
+    """
+    if not isinstance(path, tuple | list) or len(path) > LABELS:
+        raise InvalidInputError(f"{what}={shown(path)}: pass a tuple of labels such as ('users', 'ana'), {LABELS} at most")
+    return tuple(str(read_name("" if label is None else label, f"a label of {what}")) for label in path)
+
+
+def _place(path: Any, key: Any) -> Place:
+    if not read_path(path, "the path"):
+        raise InvalidInputError("the path is empty: an item lies at one label or more, such as ('users', 'ana')")
+    return tuple(path), str(read_name("" if key is None else key, "the key"))
+
+
+def _search(op: ItemSearch) -> ItemSearch:
+    read_path(op.prefix, "the prefix")
+    _window(op.limit, op.offset)
+    if op.query is not None and not isinstance(op.query, str):
+        raise InvalidInputError(f"the query is a {type(op.query).__name__}: pass a text, or None")
+    filter = check_item_filter(op.filter)
+    return ItemSearch(tuple(op.prefix), op.query or None, None if filter is None else plain(filter), op.limit, op.offset, op.refresh)
+
+
+def _put(op: ItemPut) -> ItemPut:
+    if not isinstance(op.value, Mapping):
+        raise InvalidInputError(f"the value of an item is a {type(op.value).__name__}: pass a dict")
+    try:
+        check_json(op.value, "the value", ITEM_LIMIT)
+    except FilterError as error:
+        raise InvalidInputError(str(error)) from None
+    ttl = op.ttl
+    if ttl is not None:
+        if isinstance(ttl, bool) or not isinstance(ttl, int | float) or not 0 < ttl < math.inf:
+            raise InvalidInputError(f"ttl={shown(ttl)}: pass a positive number of minutes, or None for an item that never expires")
+        try:
+            datetime.now(UTC) + timedelta(minutes=ttl)
+        except OverflowError:
+            raise InvalidInputError(f"ttl={shown(ttl)} minutes end after the year 9999: pass None for an item that never expires") from None
+    return ItemPut(tuple(op.path), op.key, plain(op.value), _texts(op.texts), ttl)
+
+
+def _texts(texts: Mapping[str, str]) -> dict[str, str]:
+    """Return the texts that can be embedded: what is blank means nothing."""
+    return {str(read_name(name, "the name of a text")): text for name, text in texts.items() if text and not text.isspace()}
+
+
+def _window(limit: Any, offset: Any) -> None:
+    _whole(limit, "limit")
+    _whole(offset, "offset")
+
+
+def _whole(value: Any, what: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise InvalidInputError(f"{what}={shown(value)}: pass a whole number from 0")
+
+
+@dataclass(slots=True)
+class ItemHallway:
+    """Reads and writes the items of one collection.
+
+    Args:
+        store: Where they live.
+        writing: The way of changes to it.
+        namespace: The collection.
+    """
+
+    store: Store
+    writing: Writing
+    namespace: str
+
+    def read(self, batch: Batch) -> list[ItemAnswer]:
+        """Answer the questions of a batch, and let what was read live its full time again."""
+        answers: list[ItemAnswer] = [None] * batch.size
+        if not batch.reads:
+            return answers
+        embedder, now = self.writing.embedder, datetime.now(UTC)
+        questions = dict.fromkeys(read.query for read in batch.reads.values() if isinstance(read, ItemSearch) and read.query)
+        # Without an owner: the question is not kept in the file, where it would outlive what it was asked about
+        made: dict[str | None, Vector] = {} if embedder is None else {text: embedder.embed_query(text) for text in questions if text}
+        vectors = [made.get(read.query) if isinstance(read, ItemSearch) else None for read in batch.reads.values()]
+        identity = embedder.identity if embedder is not None and made else None
+        found = self.store.read_items(self.namespace, list(batch.reads.values()), vectors, identity)
+        read_again = list[Place]()
+        for (position, read), answer in zip(batch.reads.items(), found, strict=True):
+            answers[position] = answer
+            if not isinstance(read, ItemPaths) and read.refresh:
+                read_again += _expiring(answer)
+        if read_again:  # nobody waits for it: it shares the next transaction
+            self.writing.commits.stage.put([Write([TouchItems(self.namespace, read_again, now)], lambda outcomes: None)])
+        return answers
+
+    def write(self, batch: Batch, answers: list[ItemAnswer]) -> Write[list[ItemAnswer]]:
+        """Return the change that a batch is, its texts embedded; `answers` is its result.
+
+        Raises:
+            EmbeddingError: the embedder failed; nothing is stored.
+        """
+        embedder = self.writing.embedder
+        vectors = {} if embedder is None else self._embedded(embedder, batch)
+        items = [self._item(change, vectors, embedder) for change in batch.changes.values()]
+        made_by = embedder.identity if embedder is not None and vectors else None
+
+        def finish(outcomes: list[Any]) -> list[ItemAnswer]:
+            one(outcomes)
+            return answers
+
+        return Write([WriteItems(self.namespace, items, made_by)], finish)
+
+    def _embedded(self, embedder: Embedder, batch: Batch) -> dict[str, Vector]:
+        """Return the vector of every text of the batch, each embedded once."""
+        puts = [change for change in batch.changes.values() if isinstance(change, ItemPut)]
+        texts = list(dict.fromkeys(text for put in puts for text in put.texts.values()))
+        found: dict[str, Vector] = {}
+        for text, vector in zip(texts, vectors_of(embedder, texts) if texts else (), strict=True):
+            if isinstance(vector, EmbeddingError):
+                raise vector
+            found[text] = vector
+        return found
+
+    def _item(self, change: ItemPut | ItemDelete, vectors: Mapping[str, Vector], embedder: Embedder | None) -> PutItem | ItemDelete:
+        if isinstance(change, ItemDelete):
+            return change
+        put = PutItem(change.path, change.key, change.value, change.ttl)
+        texts = list(change.texts.values())
+        if embedder is not None and len(texts) == 1 and len(texts[0]) <= TEXT_LIMIT:
+            # Kept beside its vector: then another embedder can make that anew
+            put.text, put.vectors = texts[0], {TEXT_FIELD: vectors[texts[0]]}
+            put.kept = None if embedder.immediate else embedding_key(embedder.identity, "passage", texts[0])
+        elif embedder is not None:
+            put.vectors = {f"$.{name}": vectors[text] for name, text in change.texts.items()}  # none of them is called TEXT_FIELD
+        return put
+
+
+def _expiring(answer: ItemAnswer) -> list[Place]:
+    items = answer if isinstance(answer, list) else [answer]
+    return [(item.path, item.key) for item in items if isinstance(item, Item) and item.expires_at is not None]
