@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from .errors import FilterError, shown
-from .filters import canonical, check_json
+from .filters import MAX_DEPTH, canonical
 
 OPERATORS: Final = ("$eq", "$ne", "$gt", "$gte", "$lt", "$lte")
 
@@ -22,30 +22,34 @@ OPERATORS: Final = ("$eq", "$ne", "$gt", "$gte", "$lt", "$lte")
 def check_item_filter(filter: Any) -> Mapping[str, Any] | None:
     """Return a filter that can be used; None for none or an empty one.
 
+    Its values may be anything: infinity is greater than all numbers, and what no JSON can hold equals nothing.
+
     Raises:
-        FilterError: it is no dict with texts as keys, has an unknown operator, or a value that no JSON can hold.
+        FilterError: it is no dict with texts as keys, has an unknown operator, or is nested too deep.
     """
     if filter is None:
         return None
     if not isinstance(filter, Mapping):
         raise FilterError(f"a filter is a dict such as {{'kind': 'note'}}, not {type(filter).__name__}")
-    check_json(filter, "the filter")
-    _check_operators(filter)
+    _check(filter, 0)
     return filter or None
 
 
-def _check_operators(filter: Any) -> None:
+def _check(filter: Any, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise FilterError(f"the filter is nested deeper than {MAX_DEPTH} levels: flatten it")
     if isinstance(filter, list | tuple):
         for element in filter:
-            _check_operators(element)
+            _check(element, depth + 1)
     elif isinstance(filter, Mapping):
+        if odd := [key for key in filter if not isinstance(key, str)]:
+            raise FilterError(f"the filter has the key {shown(odd[0])}: keys are text")
+        if depth and _is_relation(filter):  # what the operators are given is compared as a whole
+            if unknown := [op for op in filter if op not in OPERATORS]:
+                raise FilterError(f"unknown operator {shown(unknown[0])}: use one of {', '.join(OPERATORS)}")
+            return
         for value in filter.values():
-            if isinstance(value, Mapping) and _is_relation(value):
-                for op in value:
-                    if op not in OPERATORS:
-                        raise FilterError(f"unknown operator {shown(op)}: use one of {', '.join(OPERATORS)}")
-            else:
-                _check_operators(value)
+            _check(value, depth + 1)
 
 
 def item_matches(filter: Mapping[str, Any] | None, value: Any) -> bool:
@@ -62,9 +66,17 @@ def needles(filter: Mapping[str, Any] | None) -> list[str]:
     for key, wanted in (filter or {}).items():
         if isinstance(wanted, Mapping) and _is_relation(wanted):
             wanted = wanted.get("$eq")
-        if isinstance(wanted, str):
+        if isinstance(wanted, str) and _is_text(key + wanted):
             found.append(f"{canonical(key)}:{canonical(wanted)}")
     return found
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a lone surrogate, which nothing stored has
+        return False
+    return True
 
 
 def _is_relation(wanted: Mapping[str, Any]) -> bool:
@@ -73,7 +85,7 @@ def _is_relation(wanted: Mapping[str, Any]) -> bool:
 
 def _meets(stored: Any, wanted: Any) -> bool:
     if isinstance(wanted, Mapping):
-        if _is_relation(wanted):
+        if _is_relation(wanted):  # all of them: `_check` has seen to that
             return all(_holds(stored, op, operand) for op, operand in wanted.items())
         return isinstance(stored, Mapping) and all(_meets(stored.get(key), inner) for key, inner in wanted.items())
     if isinstance(wanted, list | tuple):
@@ -106,5 +118,5 @@ def _number(value: Any) -> float | None:
         return None
     try:
         return float(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # of an integer of hundreds of digits
         return None

@@ -6,19 +6,29 @@ Names are imported when first used, so that a vector store does not bring in wha
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from .static_embeddings import StaticEmbeddings
-    from .vectorstore import AgentMemVectorStore
-
 from ..errors import MissingExtraError
 
+if TYPE_CHECKING:
+    from .labels import escape_label, unescape_label
+    from .static_embeddings import StaticEmbeddings
+    from .store import AgentMemStore
+    from .vectorstore import AgentMemVectorStore
+
 _HOMES: dict[str, tuple[str, ...]] = {
+    "labels": ("escape_label", "unescape_label"),
     "static_embeddings": ("StaticEmbeddings",),
+    "store": ("AgentMemStore",),
     "vectorstore": ("AgentMemVectorStore",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = ["AgentMemVectorStore", "StaticEmbeddings"]
+__all__ = [
+    "AgentMemStore",
+    "AgentMemVectorStore",
+    "StaticEmbeddings",
+    "escape_label",
+    "unescape_label",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -134,7 +134,7 @@ def read_metadata(value: Any) -> dict[str, Any]:
         size = check_json(value, "metadata", METADATA_LIMIT)
     except FilterError as e:
         raise InvalidInputError(str(e)) from None
-    plain: dict[str, Any] = {key: plain(item) for key, item in value.items()}
+    plain: dict[str, Any] = {key: plain_json(item) for key, item in value.items()}
     if size * JSON_GROWTH > METADATA_LIMIT and (length := len(canonical(plain).encode())) > METADATA_LIMIT:
         raise InvalidInputError(f"metadata has {length:,} bytes of JSON, the limit is {METADATA_LIMIT:,}: keep large values elsewhere")
     return plain
@@ -241,11 +241,11 @@ def read_ids(value: Any) -> tuple[str, ...]:
     return tuple(str(read_name(i if i is not None else "", "id")) for i in ids)
 
 
-def plain(value: Any) -> Any:
+def plain_json(value: Any) -> Any:
     """Return JSON made of dicts and lists alone, as it will be read back; a copy, which the caller cannot change later."""
     if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+        return {key: plain_json(item) for key, item in value.items()}
+    return [plain_json(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _date_or_datetime(text: str) -> date:

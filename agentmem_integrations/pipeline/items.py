@@ -17,7 +17,7 @@ from ..fingerprint import embedding_key
 from ..item_filters import check_item_filter
 from ..models import Item, ItemAnswer, ItemDelete, ItemGet, ItemOp, ItemPaths, ItemPut, ItemRead, ItemSearch, Path
 from ..ports import TEXT_FIELD, Embedder, PutItem, Store, TouchItems, Vector, WriteItems
-from .checks import plain, read_name
+from .checks import plain_json, read_name
 from .stages import Write
 from .writing import Writing, one, vectors_of
 
@@ -95,6 +95,21 @@ def read_path(path: Any, what: str) -> Path:
     return tuple(str(read_name("" if label is None else label, f"a label of {what}")) for label in path)
 
 
+def read_value(value: Any) -> dict[str, Any]:
+    """Return the value of an item, made of dicts and lists alone: a copy, as it will be read back but for the order of keys.
+
+    Raises:
+        InvalidInputError: no JSON object, or what JSON cannot give back unchanged.
+    """
+    if not isinstance(value, Mapping):
+        raise InvalidInputError(f"the value of an item is a {type(value).__name__}: pass a dict")
+    try:
+        check_json(value, "the value", ITEM_LIMIT)
+    except FilterError as error:
+        raise InvalidInputError(str(error)) from None
+    return {key: plain_json(inner) for key, inner in value.items()}
+
+
 def _place(path: Any, key: Any) -> Place:
     if not read_path(path, "the path"):
         raise InvalidInputError("the path is empty: an item lies at one label or more, such as ('users', 'ana')")
@@ -106,18 +121,11 @@ def _search(op: ItemSearch) -> ItemSearch:
     _window(op.limit, op.offset)
     if op.query is not None and not isinstance(op.query, str):
         raise InvalidInputError(f"the query is a {type(op.query).__name__}: pass a text, or None")
-    filter = check_item_filter(op.filter)
-    return ItemSearch(tuple(op.prefix), op.query or None, None if filter is None else plain(filter), op.limit, op.offset, op.refresh)
+    return ItemSearch(tuple(op.prefix), op.query or None, check_item_filter(op.filter), op.limit, op.offset, op.refresh)
 
 
 def _put(op: ItemPut) -> ItemPut:
-    if not isinstance(op.value, Mapping):
-        raise InvalidInputError(f"the value of an item is a {type(op.value).__name__}: pass a dict")
-    try:
-        check_json(op.value, "the value", ITEM_LIMIT)
-    except FilterError as error:
-        raise InvalidInputError(str(error)) from None
-    ttl = op.ttl
+    value, ttl = read_value(op.value), op.ttl
     if ttl is not None:
         if isinstance(ttl, bool) or not isinstance(ttl, int | float) or not 0 < ttl < math.inf:
             raise InvalidInputError(f"ttl={shown(ttl)}: pass a positive number of minutes, or None for an item that never expires")
@@ -125,7 +133,7 @@ def _put(op: ItemPut) -> ItemPut:
             datetime.now(UTC) + timedelta(minutes=ttl)
         except OverflowError:
             raise InvalidInputError(f"ttl={shown(ttl)} minutes end after the year 9999: pass None for an item that never expires") from None
-    return ItemPut(tuple(op.path), op.key, plain(op.value), _texts(op.texts), ttl)
+    return ItemPut(tuple(op.path), op.key, value, _texts(op.texts), ttl)
 
 
 def _texts(texts: Mapping[str, str]) -> dict[str, str]:
