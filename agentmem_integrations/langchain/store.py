@@ -1,6 +1,7 @@
 """AgentMemStore: LangGraph's long-term memory interface, on the file the memories are in."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, cast
 
@@ -26,7 +27,6 @@ from ..models import Item as StoredItem
 from ..models import ItemAnswer, ItemDelete, ItemGet, ItemOp, ItemPaths, ItemPut, ItemSearch, PathMatch
 from ..opening import MemoryOrPath, open_memory
 from ..pipeline.checks import read_flag
-from ..pipeline.items import read_value
 from ..verbs.items import Items
 from .store_index import Indexing, read_index
 
@@ -155,11 +155,11 @@ class AgentMemStore(BaseStore):
             case ListNamespacesOp():
                 matches = tuple(PathMatch(c.match_type, tuple(c.path)) for c in op.match_conditions or ())
                 return ItemPaths(matches, op.max_depth, op.limit, op.offset)
-            case PutOp() if op.value is None:
-                return ItemDelete(_namespace(op.namespace, op), str(op.key))
             case PutOp():
-                value = read_value(op.value)
-                return ItemPut(_namespace(op.namespace, op), str(op.key), value, self._indexing.texts(value, op.index), op.ttl)
+                if op.value is None:
+                    return ItemDelete(_namespace(op.namespace, op), str(op.key))
+                texts = partial(self._indexing.texts, index=op.index)
+                return ItemPut(_namespace(op.namespace, op), str(op.key), op.value, texts, op.ttl)
         raise InvalidInputError(f"{shown(op)} is no operation: pass GetOp, PutOp, SearchOp or ListNamespacesOp")
 
 

@@ -1,6 +1,6 @@
 """Items of agent frameworks: JSON values under a key in a path, and what can be asked of them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -106,14 +106,15 @@ class ItemPut:
         path: Where; not empty.
         key: Which.
         value: A JSON object.
-        texts: What it is to be found by, by name: each text becomes a vector. Empty: it is found by filters and paths alone.
+        texts: What it is to be found by, by name: each text becomes a vector. Empty: it is found by filters and paths alone. Or a
+            function that returns them of the value as it is stored.
         ttl: Minutes that it lives from now; None for ever.
     """
 
     path: Path
     key: str
     value: Mapping[str, Any]
-    texts: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] | Callable[[dict[str, Any]], Mapping[str, str]] = field(default_factory=dict)
     ttl: float | None = None
 
 

@@ -5,7 +5,7 @@ questions are embedded before either.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -33,23 +33,28 @@ class Batch:
 
     Attributes:
         reads: Questions by their position in the call.
-        changes: The last change of each item, in the order of the first.
+        changes: The last change of each item, in order.
+        texts: What each of these is to be found by.
         size: How many operations the call has.
     """
 
     reads: dict[int, ItemRead] = field(default_factory=dict)
-    changes: dict[Place, ItemPut | ItemDelete] = field(default_factory=dict)
+    changes: dict[Place, PutItem | ItemDelete] = field(default_factory=dict)
+    texts: dict[Place, dict[str, str]] = field(default_factory=dict)
     size: int = 0
-
-    @property
-    def has_texts(self) -> bool:
-        """Say whether there is something to embed for storing."""
-        return any(isinstance(change, ItemPut) and change.texts for change in self.changes.values())
 
     @property
     def expires(self) -> bool:
         """Say whether something is stored that will expire."""
-        return any(isinstance(change, ItemPut) and change.ttl is not None for change in self.changes.values())
+        return any(isinstance(change, PutItem) and change.ttl is not None for change in self.changes.values())
+
+    def add(self, place: Place, change: PutItem | ItemDelete, texts: dict[str, str]) -> None:
+        """Add a change, in place of what was to be done to the item before."""
+        self.changes.pop(place, None)
+        self.texts.pop(place, None)
+        self.changes[place] = change
+        if texts:
+            self.texts[place] = texts
 
 
 def checked(ops: Sequence[ItemOp]) -> Batch:
@@ -72,13 +77,9 @@ def checked(ops: Sequence[ItemOp]) -> Batch:
                     _whole(op.max_depth, "max_depth")
                 batch.reads[position] = op
             case ItemPut():
-                place = _place(op.path, op.key)
-                batch.changes.pop(place, None)
-                batch.changes[place] = _put(op)
+                batch.add(_place(op.path, op.key), *_put(op))
             case ItemDelete():
-                place = _place(op.path, op.key)
-                batch.changes.pop(place, None)
-                batch.changes[place] = op
+                batch.add(_place(op.path, op.key), ItemDelete(tuple(op.path), op.key), {})
             case _:
                 raise InvalidInputError(f"{shown(op)} is no operation on items: pass ItemGet, ItemSearch, ItemPaths, ItemPut or ItemDelete")
     return batch
@@ -124,7 +125,7 @@ def _search(op: ItemSearch) -> ItemSearch:
     return ItemSearch(tuple(op.prefix), op.query or None, check_item_filter(op.filter), op.limit, op.offset, op.refresh)
 
 
-def _put(op: ItemPut) -> ItemPut:
+def _put(op: ItemPut) -> tuple[PutItem, dict[str, str]]:
     value, ttl = read_value(op.value), op.ttl
     if ttl is not None:
         if isinstance(ttl, bool) or not isinstance(ttl, int | float) or not 0 < ttl < math.inf:
@@ -133,7 +134,7 @@ def _put(op: ItemPut) -> ItemPut:
             datetime.now(UTC) + timedelta(minutes=ttl)
         except OverflowError:
             raise InvalidInputError(f"ttl={shown(ttl)} minutes end after the year 9999: pass None for an item that never expires") from None
-    return ItemPut(tuple(op.path), op.key, value, _texts(op.texts), ttl)
+    return PutItem(tuple(op.path), op.key, value, ttl), _texts(op.texts(value) if callable(op.texts) else op.texts)
 
 
 def _texts(texts: Mapping[str, str]) -> dict[str, str]:
@@ -193,39 +194,42 @@ class ItemHallway:
             EmbeddingError: the embedder failed; nothing is stored.
         """
         embedder = self.writing.embedder
-        vectors = {} if embedder is None else self._embedded(embedder, batch)
-        items = [self._item(change, vectors, embedder) for change in batch.changes.values()]
-        made_by = embedder.identity if embedder is not None and vectors else None
+        texts = {} if embedder is None else batch.texts
+        if embedder is not None and texts:
+            vectors = _embedded(embedder, texts.values())
+            for place, named in texts.items():
+                change = batch.changes[place]
+                assert isinstance(change, PutItem), "only what is put has texts"
+                _give(change, named, vectors, embedder)
+        made_by = embedder.identity if embedder is not None and texts else None
 
         def finish(outcomes: list[Any]) -> list[ItemAnswer]:
             one(outcomes)
             return answers
 
-        return Write([WriteItems(self.namespace, items, made_by)], finish)
+        return Write([WriteItems(self.namespace, list(batch.changes.values()), made_by)], finish)
 
-    def _embedded(self, embedder: Embedder, batch: Batch) -> dict[str, Vector]:
-        """Return the vector of every text of the batch, each embedded once."""
-        puts = [change for change in batch.changes.values() if isinstance(change, ItemPut)]
-        texts = list(dict.fromkeys(text for put in puts for text in put.texts.values()))
-        found: dict[str, Vector] = {}
-        for text, vector in zip(texts, vectors_of(embedder, texts) if texts else (), strict=True):
-            if isinstance(vector, EmbeddingError):
-                raise vector
-            found[text] = vector
-        return found
 
-    def _item(self, change: ItemPut | ItemDelete, vectors: Mapping[str, Vector], embedder: Embedder | None) -> PutItem | ItemDelete:
-        if isinstance(change, ItemDelete):
-            return change
-        put = PutItem(change.path, change.key, change.value, change.ttl)
-        texts = list(change.texts.values())
-        if embedder is not None and len(texts) == 1 and len(texts[0]) <= TEXT_LIMIT:
-            # Kept beside its vector: then another embedder can make that anew
-            put.text, put.vectors = texts[0], {TEXT_FIELD: vectors[texts[0]]}
-            put.kept = None if embedder.immediate else embedding_key(embedder.identity, "passage", texts[0])
-        elif embedder is not None:
-            put.vectors = {f"$.{name}": vectors[text] for name, text in change.texts.items()}  # none of them is called TEXT_FIELD
-        return put
+def _embedded(embedder: Embedder, named: Iterable[Mapping[str, str]]) -> dict[str, Vector]:
+    """Return the vector of every text, each embedded once."""
+    texts = list(dict.fromkeys(text for texts in named for text in texts.values()))
+    found: dict[str, Vector] = {}
+    for text, vector in zip(texts, vectors_of(embedder, texts), strict=True):
+        if isinstance(vector, EmbeddingError):
+            raise vector
+        found[text] = vector
+    return found
+
+
+def _give(put: PutItem, texts: Mapping[str, str], vectors: Mapping[str, Vector], embedder: Embedder) -> None:
+    """Give an item the vectors of its texts."""
+    (text, *others) = texts.values()
+    if not others and len(text) <= TEXT_LIMIT:
+        # Kept beside its vector: then another embedder can make that anew
+        put.text, put.vectors = text, {TEXT_FIELD: vectors[text]}
+        put.kept = None if embedder.immediate else embedding_key(embedder.identity, "passage", text)
+    else:
+        put.vectors = {f"$.{name}": vectors[text] for name, text in texts.items()}  # none of them is called TEXT_FIELD
 
 
 def _expiring(answer: ItemAnswer) -> list[Place]:

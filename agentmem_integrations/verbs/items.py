@@ -66,7 +66,7 @@ class Items:
             engine.sweeping(self._sweep_every)
         if not batch.changes:
             return Read(engine, lambda: hallway.read(batch))
-        if not batch.reads and not batch.has_texts:
+        if not batch.reads and not batch.texts:
             return Change(self._room.writing, hallway.write(batch, [None] * batch.size))
 
         def prepared() -> Write[Answers]:

@@ -35,6 +35,7 @@ class ItemWriter:
         self._at = at
         self._derived = derived
         self._extractions = extractions
+        self._scopes: dict[tuple[int, Path], int] = {}
 
     def write(self, change: WriteItems, collection: int) -> int:
         """Put and delete; return how many items were concerned."""
@@ -58,6 +59,7 @@ class ItemWriter:
             if scope is not None:
                 self._run(self._sql["touch_item"], (micros(change.at), key, scope))
                 touched += self._connection.changes()
+        self._scopes.clear()
         return touched
 
     def sweep(self) -> int:
@@ -72,7 +74,7 @@ class ItemWriter:
     def _put(self, collection: int, item: PutItem) -> None:
         scope = self._found(collection, item.path)
         if scope is None:
-            scope = int(self._run(self._sql["create_scope"], (collection, *_owner(item.path))).get)
+            scope = self._scopes[collection, item.path] = int(self._run(self._sql["create_scope"], (collection, *_owner(item.path))).get)
         found = self._run(self._sql["find_item"], (item.key, scope)).fetchone()
         if found is not None and (found[1] is not None or (found[2] is not None and found[2] <= self._at)):
             self._erase(found[0], scope)  # it is gone already, so this is a new one
@@ -115,14 +117,20 @@ class ItemWriter:
         self._run(self._sql["end_lacking"], (no,))
 
     def _found(self, collection: int, path: Path) -> int | None:
-        found = self._run(self._sql["find_scope"], (collection, *_owner(path))).fetchone()
-        return None if found is None else int(found[0])
+        known = self._scopes.get((collection, path))
+        if known is None:
+            found = self._run(self._sql["find_scope"], (collection, *_owner(path))).fetchone()
+            if found is None:
+                return None
+            known = self._scopes[collection, path] = int(found[0])
+        return known
 
     def _end(self, left: set[int]) -> None:
         """Forget the paths at which nothing is left, and changes that are too old for any reader."""
         for scope in left:
             self._run(self._sql["forget_asked_vectors"], (scope,))
             self._run(self._sql["forget_scope"], (scope,))
+        self._scopes.clear()  # here a change ends, and the next one may be a purge
         self._run(self._sql["forget_item_changes"], (CHANGES_KEPT,))
 
 
