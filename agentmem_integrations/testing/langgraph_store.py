@@ -21,7 +21,7 @@ network. docs/testing.md says how LangGraph's own stores fare.
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack
 from datetime import timedelta
 from typing import Any, ClassVar, Final
@@ -60,7 +60,7 @@ FILTERS: Final[Sequence[tuple[Any, str]]] = (
     ({"kind": "' OR 1=1 --"}, ""),
     ({}, "a b c d e"),
 )
-VALUES: Final = {
+VALUES: Final[Mapping[str, Mapping[str, Any]]] = {
     "a": {"kind": "note", "size": 1, "flag": True, "tags": ["x", "y"], "owner": {"name": "Ana", "age": 29}, "day": "2026-01-31"},
     "b": {"kind": "note", "size": 2, "flag": False, "tags": ["x"], "owner": {"name": "Ben", "age": 31}, "day": "2026-02-01"},
     "c": {"kind": "book", "size": "3.5", "day": "2026-11-20"},
@@ -322,7 +322,7 @@ class LangGraphStoreTests:
         for key, text in (("tea", "green tea in a tin"), ("car", "the red car"), ("coffee", "black coffee in a tin")):
             indexed.put(("a",), key, {"text": text})
         found = indexed.search(("a",), query="green tea")
-        assert [item.key for item in found][0] == "tea"
+        assert found[0].key == "tea"
         scores = [item.score for item in found]
         assert scores == sorted(scores, reverse=True)
         assert scores[0] == pytest.approx(0.63, abs=0.1)
@@ -362,7 +362,7 @@ class LangGraphStoreTests:
         indexed.put(("a",), "no such field", {"other": "green tea"})
         indexed.put(("a",), "seen", {"text": "red car"})
         found = indexed.search(("a",), query="green tea")
-        assert [item.key for item in found][0] == "seen"
+        assert found[0].key == "seen"
         assert {item.key: item.score for item in found[1:]} == {"hidden": None, "no such field": None}
         assert words.documents == ["red car"]
 
