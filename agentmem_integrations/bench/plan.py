@@ -37,6 +37,7 @@ class Sizes:
         embed_load: Texts of the bulk load beside which others search.
         embed_searches: Searches while nothing else happens.
         thoughts: Adds that draw facts, in the largest crowd.
+        items: Items in LangGraph's store.
     """
 
     adds: int = 10_000
@@ -59,9 +60,10 @@ class Sizes:
     embed_load: int = 5_000
     embed_searches: int = 500
     thoughts: int = 2_000
+    items: int = 20_000
 
 
-QUICK = Sizes(400, 100, 10, 1, (10, 100), 100, 1, (100, 1_000), 20, 100, 20, 50, 200, 1, 0.05, 200, 1, 1_000, 50, 100)
+QUICK = Sizes(400, 100, 10, 1, (10, 100), 100, 1, (100, 1_000), 20, 100, 20, 50, 200, 1, 0.05, 200, 1, 1_000, 50, 100, 1_000)
 
 
 @dataclass(slots=True)
