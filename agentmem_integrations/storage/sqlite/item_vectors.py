@@ -21,6 +21,7 @@ from .rows import NOT_AS_WRITTEN, damaged
 from .statements import Row, query
 
 CHANGES_KEPT: Final = 10_000  # who is further behind reads everything anew
+STATES_KEPT: Final = 4
 DEAD_AT_MOST: Final = 0.25  # of the rows; then the array is made anew
 
 Numbers = NDArray[np.int64]
@@ -133,14 +134,15 @@ class ItemVectors:
 
     def __init__(self, budget: int) -> None:
         self._budget = budget
-        self._blocks: dict[int, ItemBlock] = {}
+        self._blocks: dict[int, tuple[ItemBlock, ...]] = {}  # of each collection the last few states, the newest first
         self._too_large: set[int] = set()
         self._lock = threading.Lock()
 
     @property
     def size(self) -> int:
         """Bytes held."""
-        return sum(block.rows.size for block in list(self._blocks.values()))
+        rows = {id(block.rows): block.rows for blocks in list(self._blocks.values()) for block in blocks}  # most states share them
+        return sum(held.size for held in rows.values())
 
     def block(self, connection: apsw.Connection, collection: Collection) -> ItemBlock | None:
         """Return the collection's vectors as of the reader's snapshot; None if they are too many to hold."""
@@ -148,12 +150,11 @@ class ItemVectors:
             return None
         ((change, memory, history),) = query(connection, "item_version")
         version = _Version(change, memory, history, collection.generation)
-        known = self._blocks.get(collection.no)
+        # A reader whose snapshot is a little older than the newest state goes on from the one before
+        known = next((b for b in self._blocks.get(collection.no, ()) if version.continues(b.version)), None)
         if known is not None and known.version == version:
             return known
-        block = None
-        if known is not None and version.continues(known.version):
-            block = self._refreshed(connection, known, collection, version)
+        block = None if known is None else self._refreshed(connection, known, collection, version)
         if block is None:
             block = self._loaded(connection, collection, version)
         if block is not None:
@@ -173,19 +174,31 @@ class ItemVectors:
 
     def _keep(self, no: int, block: ItemBlock) -> None:
         with self._lock:
-            known = self._blocks.get(no)
-            if known is None or block.version.continues(known.version) or block.version.generation != known.version.generation:
-                self._blocks[no] = block
+            known = self._blocks.get(no, ())
+            if not known or block.version.generation != known[0].version.generation:
+                self._blocks[no] = (block,)
+            elif block.version.continues(known[0].version):
+                older = (b for b in known if b.rows is block.rows)  # others would keep a second array alive
+                self._blocks[no] = (block, *older)[:STATES_KEPT]
 
     def _loaded(self, connection: apsw.Connection, collection: Collection, version: _Version) -> ItemBlock | None:
         assert collection.identity is not None
         dim = collection.identity.dim
         ((count,),) = query(connection, "count_item_vectors", (collection.no, version.generation))
-        if count * dim * 4 > SHARE * self._budget:
-            self._too_large.add(collection.no)
+        if self._outgrown(collection, count):
             return None
         rows = _Rows(*_columns(query(connection, "load_item_vectors", (collection.no, version.generation)), dim))
         return ItemBlock(rows, np.ones(rows.used, np.bool_), version)
+
+    def _outgrown(self, collection: Collection, count: int) -> bool:
+        """Say whether so many vectors are too many to hold; and remember it, so that they need not be counted at each search."""
+        assert collection.identity is not None
+        if count * collection.identity.dim * 4 < SHARE * self._budget:
+            return False
+        with self._lock:
+            self._too_large.add(collection.no)
+            self._blocks.pop(collection.no, None)
+        return True
 
     def _refreshed(self, connection: apsw.Connection, old: ItemBlock, collection: Collection, version: _Version) -> ItemBlock | None:
         """Return `old` with what was added or changed since; None if it must be read anew."""
@@ -201,16 +214,14 @@ class ItemVectors:
         if stale:
             added = query(connection, "load_changed_item_vectors", (collection.no, version.generation, json.dumps(stale))) + added
         alive = old.alive
+        if self._outgrown(collection, len(alive) + len(added)):
+            return None
         if stale:
             alive = alive & ~np.isin(old.rows.keys[: len(alive)], np.array(stale, np.int64))
         columns = _columns(added, collection.identity.dim)
         grown = np.concatenate([alive, np.ones(len(added), np.bool_)])
         if np.count_nonzero(grown) < (1 - DEAD_AT_MOST) * len(grown) or not old.rows.append(len(alive), *columns):
             rows = old.rows.with_more(np.flatnonzero(alive), *columns)
-            if rows.matrix.nbytes > self._budget:
-                self._too_large.add(collection.no)
-                self._blocks.pop(collection.no, None)
-                return None
             return ItemBlock(rows, np.ones(rows.used, np.bool_), version)
         return ItemBlock(old.rows, grown, version)
 
