@@ -152,7 +152,7 @@ def read_value(value: Any) -> Any:
         check_json(value, "value")
     except FilterError as e:
         raise InvalidInputError(str(e)) from None
-    return _plain(value)
+    return plain_json(value)
 
 
 def read_kind(value: Any) -> str:

@@ -157,7 +157,8 @@ SELECT count(*) FROM jobs j JOIN scopes s ON s.no = j.scope JOIN collections c O
 WHERE j.kind = 'embed' AND c.name = ?
 
 -- name: expired
-SELECT m.*, NULL, NULL FROM memories m WHERE m.expires_at <= ? AND m.deleted_at IS NULL ORDER BY m.expires_at LIMIT ?
+SELECT m.*, s.kind, s.owner FROM memories m CROSS JOIN scopes s ON s.no = m.scope
+WHERE m.expires_at <= ? AND m.deleted_at IS NULL AND s.kind <> 'path' ORDER BY m.expires_at LIMIT ?
 
 -- name: live_text
 SELECT m.scope, m.text, m.name, c.name FROM memories m JOIN scopes s ON s.no = m.scope JOIN collections c ON c.no = s.collection

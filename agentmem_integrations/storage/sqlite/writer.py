@@ -56,8 +56,7 @@ from .where import chosen, selected
 SWEEP_AT_ONCE: Final = 1_000  # what expired is invisible anyway; nobody should wait for its burial
 _SAME: Final = tuple("text kind metadata agent_id session_id role name importance expires_at valid_from valid_to value".split())
 _WORDS: Final = slice(4, 7)  # text, lexical and context, which the text index is made of
-# columns of select_memories
-_ID, _SCOPE, _TWIN, _CREATED, _EXPIRES, _VALID_TO, _DELETED, _PROVENANCE, _VALUE = 1, 2, 7, 13, 15, 17, 19, 22, 23
+_ID, _SCOPE, _TWIN, _CREATED, _EXPIRES, _VALID_TO, _DELETED, _PROVENANCE = 1, 2, 7, 13, 15, 17, 19, 22  # columns of select_memories
 
 
 class Undone(Exception):  # noqa: N818 - a signal inside this package, not an error anybody sees
@@ -335,7 +334,7 @@ class Transaction:
 
     def _sweep(self) -> int:
         items = self._items.sweep()
-        rows = [row for row in query(self._connection, "expired", (self._at, SWEEP_AT_ONCE)) if row[_VALUE] is None]
+        rows = query(self._connection, "expired", (self._at, SWEEP_AT_ONCE))
         for row in rows:
             self._bury(row[0], row)
         self._scopes.clear()

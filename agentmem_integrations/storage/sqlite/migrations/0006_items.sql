@@ -1,11 +1,12 @@
 -- Items of agent frameworks (docs/storage.md#items) are found by path, key, filter and vector, never by words: they leave the
 -- text index, so that putting one does not write to it.
 INSERT INTO memories_fts (memories_fts, rowid, scope, body, context)
-SELECT 'delete', l.no, l.scope, l.body, l.context FROM memories_lexical l CROSS JOIN memories m ON m.no = l.no WHERE m.value IS NOT NULL;
+SELECT 'delete', l.no, l.scope, l.body, l.context FROM memories_lexical l CROSS JOIN scopes s ON s.no = l.scope WHERE s.kind = 'path';
 
 DROP VIEW memories_lexical;
 CREATE VIEW memories_lexical AS
-    SELECT no, scope, coalesce(lexical, text) AS body, context FROM memories WHERE deleted_at IS NULL AND value IS NULL;
+    SELECT no, scope, coalesce(lexical, text) AS body, context FROM memories m
+    WHERE deleted_at IS NULL AND NOT EXISTS (SELECT 1 FROM scopes s WHERE s.no = m.scope AND s.kind = 'path');
 
 -- Which items changed, for readers that keep their vectors: the newest changes, without content. New items need no line, their
 -- number is the highest.
