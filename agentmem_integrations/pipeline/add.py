@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, TypeVar
 
 from ..errors import AgentMemError, EmbedderMismatchError, InvalidInputError, StorageError, VectorError, shown
 from ..models import SHARED, AddResult, Memory, Scope
-from ..ports import TEXT_FIELD, Change, Entrust, Insert, Outcome, Together, Update
+from ..ports import TEXT_FIELD, Change, Entrust, Insert, Outcome, Replace, Selection, Together, Update
 from .ids import new_id
 from .normalize import Common, Episode, Item, episode_of, items_of
 from .stages import Write
@@ -44,6 +44,15 @@ class AddHallway:
         inserts = self._inserts(content, scope, common)
         changes: list[Change] = [inserts[0]] if len(inserts) == 1 else [Together(inserts)]
         return Write(changes, lambda outcomes: _result(inserts, one(outcomes)), self._wanting(inserts))
+
+    def replace(self, selection: Selection, content: Any, scope: Scope, common: Common) -> Write[AddResult]:
+        """Return the write that deletes what is selected and stores one call's items, all of it or nothing.
+
+        Raises:
+            InvalidInputError: an item that cannot be stored; then nothing is deleted.
+        """
+        inserts = [] if isinstance(content, list | tuple) and not content else self._inserts(content, scope, common)
+        return Write([Replace(selection, inserts)], lambda outcomes: _result(inserts, one(outcomes)), self._wanting(inserts))
 
     def keep(self, content: Any, scope: Scope, common: Common, job: str, leased_until: datetime) -> Write[AddResult]:
         """Return the write that stores one call's items, all or none, with a job that owes the facts in them.

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from ..models import Identity
-from ..ports import TEXT_FIELD, Change, Entrust, Insert, Record, Resolve, Restore, Together, Update
+from ..ports import TEXT_FIELD, Change, Entrust, Insert, Record, Replace, Resolve, Restore, Together, Update
 
 
 class Retired:
@@ -41,7 +41,7 @@ def _with_vectors(changes: Sequence[Change]) -> Iterable[tuple[Insert | Update |
                 yield change, change.scope.namespace
             case Update():
                 yield change, change.selection.namespace
-            case Together() | Entrust():
+            case Together() | Replace() | Entrust():
                 yield from ((insert, insert.scope.namespace) for insert in change.inserts)
             case Restore():
                 yield from ((record, record.scope.namespace) for record in change.records)

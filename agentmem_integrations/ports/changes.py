@@ -151,6 +151,19 @@ class Together:
     inserts: Sequence[Insert]
 
 
+@dataclass(slots=True)
+class Replace:
+    """Make some memories invisible and store others in their place, all of it or nothing; the events are those of the inserts.
+
+    Attributes:
+        selection: What goes; it names a scope.
+        inserts: What comes; may be empty.
+    """
+
+    selection: Selection
+    inserts: Sequence[Insert]
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of a memory's history, as it is kept: its new text is the next line's old text, or the memory's own.

@@ -22,6 +22,7 @@ from .changes import (
     Purge,
     Record,
     Reembed,
+    Replace,
     Restore,
     Selection,
     Sweep,
@@ -52,12 +53,12 @@ class Dump:
 
 
 Change = (
-    Insert | Together | Restore | Update | Delete | Purge | Sweep | Fill | Defer | Keep | Reembed | EraseLeftovers
+    Insert | Together | Replace | Restore | Update | Delete | Purge | Sweep | Fill | Defer | Keep | Reembed | EraseLeftovers
     | Entrust | Owe | Resolve | Renew | PutOff | Revive | WriteItems | TouchItems | PurgeItems
 )  # fmt: skip
 
 Outcome = list[Event] | int | AgentMemError
-"""Events for Insert, Together, Restore, Update, Entrust and Resolve, a count for the others, or why this change was refused."""
+"""Events for Insert, Together, Replace, Restore, Update, Entrust and Resolve, a count for the others, or why this change was refused."""
 
 
 @dataclass(slots=True)

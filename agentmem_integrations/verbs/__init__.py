@@ -6,13 +6,14 @@ from .mending import Mending
 from .owing import Owing
 from .porting import Porting
 from .reembedding import Reembedding
+from .replacing import Replacing
 from .storing import Results, Storing
 from .warming import Warming
 
 __all__ = ["MemoryVerbs", "Porting", "Reembedding", "Results"]
 
 
-class MemoryVerbs(Storing, Finding, Changing, Mending, Warming, Owing):
+class MemoryVerbs(Storing, Finding, Changing, Replacing, Mending, Warming, Owing):
     """What can be done with the memories of one collection. Every verb has an async twin with an `a` in front.
 
     Ids: `user_id` owns a memory, and nobody else's call ever sees it; `agent_id` and `session_id` narrow. At least one must be

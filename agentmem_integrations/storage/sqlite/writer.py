@@ -31,6 +31,7 @@ from ...ports import (
     Reembed,
     Renew,
     Resolve,
+    Replace,
     Restore,
     Revive,
     Selection,
@@ -114,7 +115,7 @@ class Transaction:
             try:
                 outcomes.append(self._apply(change))
             except AgentMemError as error:
-                if isinstance(change, Together | Restore | Entrust | Resolve) and not isinstance(error, StaleError):
+                if isinstance(change, Together | Replace | Restore | Entrust | Resolve) and not isinstance(error, StaleError):
                     raise Undone(position, error) from error
                 outcomes.append(error)  # raised before the change wrote anything
         self._derived.write()
@@ -129,6 +130,10 @@ class Transaction:
         return _HANDLERS[type(change)](self, change)
 
     # Insert
+
+    def _exchange(self, change: Replace) -> list[Event]:
+        self._delete(change.selection)
+        return self._insert_together(change.inserts)
 
     def _insert_together(self, inserts: Sequence[Insert]) -> list[Event]:
         events = []
@@ -500,6 +505,7 @@ def _told(provenance: Mapping[str, Any]) -> str | None:
 
 _HANDLERS: Final[Mapping[type, Callable[[Transaction, Any], Outcome]]] = {
     Update: lambda t, change: [t._update(change)],
+    Replace: Transaction._exchange,
     Restore: lambda t, change: [t._restore(record) for record in change.records],
     Delete: lambda t, change: t._delete(change.selection),
     Purge: Transaction._purge,
