@@ -1,0 +1,125 @@
+"""The memory an adapter works on: an open one, or one that was written down as JSON and is found or opened again when needed.
+
+Agents of LlamaIndex keep their memory in a `Context`, which is saved as JSON and restored from it, in this process or another.
+An open file cannot be in there. What can is how it was opened; and a number by which this process finds a memory that is still
+open, with the embedder and the language model it was given.
+"""
+
+import os
+import threading
+from dataclasses import fields
+from typing import Any, Final
+from uuid import uuid4
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+from ..config import MEMORY_URL
+from ..errors import InvalidInputError, ScopeError, shown
+from ..memory import AgentMemory
+from ..models import SHARED, UserId
+from ..opening import MemoryOrPath, open_memory
+from ..pipeline.checks import read_name
+
+# Weak on both sides: they keep no file open, and know nothing but which open memory a saved number meant
+_NUMBERS: Final[WeakKeyDictionary[AgentMemory, str]] = WeakKeyDictionary()
+_OPEN: Final[WeakValueDictionary[str, AgentMemory]] = WeakValueDictionary()
+
+OBJECTS: Final = ("embedder", "llm")  # settings that may be objects, which JSON cannot carry
+
+
+class Connection:
+    """An open memory, or how to come by it.
+
+    Args:
+        memory: An open memory, or a path, which is opened at once for this adapter alone.
+        settings: How a path is opened, as for `AgentMemory`.
+
+    Raises:
+        InvalidInputError: it is neither, or settings were given for a memory that is open already.
+    """
+
+    def __init__(self, memory: MemoryOrPath, **settings: Any) -> None:
+        if isinstance(memory, AgentMemory) and settings:
+            raise InvalidInputError(f"{', '.join(settings)}: these say how a path is opened, and this memory is open already")
+        self._memory: AgentMemory | None
+        self._memory, self._owned = open_memory(memory, **settings)
+        self._saved: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def restored(cls, saved: dict[str, Any]) -> "Connection":
+        """Return what `to_dict` told of; nothing is opened before it is needed."""
+        connection = cls.__new__(cls)
+        connection._memory, connection._owned, connection._saved, connection._lock = None, False, dict(saved), threading.Lock()
+        return connection
+
+    @property
+    def memory(self) -> AgentMemory:
+        """The open memory.
+
+        Raises:
+            InvalidInputError: it was restored, and nobody can open it again without being told how.
+        """
+        with self._lock:
+            if self._memory is None:
+                self._memory, self._owned = self._reopened()
+            return self._memory
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is an open memory already."""
+        return self._memory is not None
+
+    def use(self, memory: AgentMemory) -> None:
+        """Work on this open memory from now on."""
+        with self._lock:
+            if self._owned and self._memory is not None:
+                self._memory.close()
+            self._memory, self._owned = open_memory(memory)
+
+    def close(self) -> None:
+        """Close the memory, if it was opened here."""
+        if self._owned and self._memory is not None:
+            self._memory.close()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return how to come by the memory again, as JSON. No object is in it, and so no key of a model."""
+        memory = self._memory
+        if memory is None:
+            return dict(self._saved)
+        settings = {field.name: getattr(memory._settings, field.name) for field in fields(memory._settings)}
+        objects = [name for name in OBJECTS if not isinstance(settings[name], str | None)]
+        settings |= dict.fromkeys(objects)
+        if settings["path"] != MEMORY_URL:
+            settings["path"] = os.path.abspath(settings["path"])  # noqa: PTH100 - as text, like the setting
+        number = _NUMBERS.setdefault(memory, uuid4().hex)
+        _OPEN[number] = memory
+        return {"open": number, "settings": settings, "objects": objects}
+
+    def _reopened(self) -> tuple[AgentMemory, bool]:
+        memory = _OPEN.get(self._saved["open"])
+        if memory is not None and not memory._engine.closed:
+            return memory, False
+        settings = dict(self._saved["settings"])
+        path = settings.pop("path")
+        if self._saved["objects"] or path == MEMORY_URL:
+            why = "it was in RAM" if path == MEMORY_URL else f"its {' and '.join(self._saved['objects'])} cannot be saved"
+            raise InvalidInputError(f"this memory was saved and is no longer open, and {why}: call use(AgentMemory({shown(path)}, ...))")
+        settings["queue"] = settings["queue"] and tuple(settings["queue"])  # JSON has no tuples
+        return AgentMemory(path, **settings), True
+
+
+def read_owner(user_id: UserId | None) -> str | None:
+    """Return whose memory it is; None for `SHARED`. An adapter is bound to one owner for good, so there is no default.
+
+    Raises:
+        ScopeError: nobody was named.
+        InvalidInputError: no id at all.
+    """
+    if user_id is None:
+        raise ScopeError("whose memory? Pass user_id=..., or user_id=SHARED for memory that belongs to nobody")
+    return None if user_id is SHARED else read_name(user_id, "user_id")
+
+
+def owner(user_id: str | None) -> UserId:
+    """Return the `user_id` of a call, of what `read_owner` returned."""
+    return SHARED if user_id is None else user_id

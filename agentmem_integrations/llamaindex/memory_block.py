@@ -1,0 +1,218 @@
+"""Long-term memory as a block of LlamaIndex's built-in `Memory`."""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.bridge.pydantic import Field, PrivateAttr
+from llama_index.core.memory.memory import BaseMemoryBlock
+from llama_index.core.utils import get_tokenizer
+
+from ..config import MAX_K, Mode, Using
+from ..errors import AgentMemError, EmbeddingError, InvalidInputError
+from ..memory import AgentMemory
+from ..models import Hit, UserId
+from ..opening import MemoryOrPath
+from ..pipeline.checks import read_name
+from .connection import Connection, owner, read_owner
+from .messages import item_of, last_question, plain
+from .recalled import render, shortened
+
+log = logging.getLogger("agentmem.llamaindex")
+
+ROLES: Final = ("user", "assistant")  # what a tool returned is nobody's memory, and what the system says is in every prompt anyway
+QUESTION_LIMIT: Final = 4_000  # characters of a message that are searched for: the end of it, where the question stands
+KNOWN_LIMIT: Final = 10_000  # messages that a block knows it has remembered, and that may wait to be
+Said = tuple[str | None, dict[str, Any]]
+"""A session, and an item of `AgentMemory.add`."""
+
+
+class AgentMemMemoryBlock(BaseMemoryBlock[str]):
+    """A block that remembers what is said in the file of an `AgentMemory`, and recalls what the user's message is about.
+
+    `Memory` feeds its blocks only what no longer fits into the chat history, some 21,000 tokens later. This one also remembers
+    the messages it is shown when it is asked, so that nothing said in a short chat is lost.
+
+    Trouble never leaves it: without an embedder it recalls by words, without a file it recalls nothing, and what cannot be
+    stored now is tried again with the next messages. A failing model delays facts, as everywhere.
+
+    Args:
+        memory: An open `AgentMemory`, or a path.
+        user_id: Whose memory; `SHARED` for nobody's.
+        agent_id: What is remembered is stored for this agent, and nothing else is recalled.
+        session_id: Of messages that come without one.
+        mode: How messages are added, see `AgentMemory.add`; default the memory's own.
+        wait: `intelligent` only: wait until the facts are drawn. Otherwise they follow in the background.
+        k: Memories that are recalled at most.
+        token_limit: Tokens they may have together.
+        min_score: Only memories that are at least as near, 0 to 1.
+        using: `hybrid`, `vector` or `text`.
+        roles: Whose messages are remembered.
+        write_through: Remember messages when they are shown, and not only when they leave the chat history.
+        tokenizer_fn: Counts tokens; default LlamaIndex's own.
+        settings: How a path is opened, as for `AgentMemory`; and the fields of every block: `name`, `description`, `priority` (1,
+            0 if it must never be cut) and `accept_short_term_memory`.
+
+    Raises:
+        InvalidInputError: an argument that makes no sense.
+        StorageError: the path cannot be a memory file.
+    """
+
+    name: str = Field(default="agentmem")
+    description: str | None = Field(default="What was said in earlier conversations.")
+    priority: int = Field(default=1)
+    user_id: str | None
+    agent_id: str | None = None
+    session_id: str | None = None
+    mode: Mode | None = None
+    wait: bool = False
+    k: int = Field(default=6, ge=1, le=MAX_K)
+    token_limit: int = Field(default=1_000, ge=0)
+    min_score: float = Field(default=0.0, ge=0, le=1)
+    using: Using = "hybrid"
+    roles: tuple[str, ...] = ROLES
+    write_through: bool = True
+    tokenizer_fn: Callable[[str], list[Any]] = Field(default_factory=get_tokenizer, exclude=True)
+
+    _connection: Connection = PrivateAttr()
+    _recalled: tuple[Any, str] | None = PrivateAttr(default=None)  # what for, and what was
+    _waiting: list[Said] = PrivateAttr(default_factory=list)
+    _known: OrderedDict[tuple[str | None, str, str], None] = PrivateAttr(default_factory=OrderedDict)
+
+    def __init__(self, memory: MemoryOrPath | Connection, *, user_id: UserId | None = None, **settings: Any) -> None:
+        mine = {name: settings.pop(name) for name in list(settings) if name in type(self).model_fields}
+        if mine.get("tokenizer_fn", ...) is None:
+            del mine["tokenizer_fn"]
+        for name in ("agent_id", "session_id"):
+            read_name(mine.get(name), name)
+        super().__init__(user_id=read_owner(user_id), **mine)  # type: ignore[call-arg]  # pydantic's, which mypy does not see
+        if isinstance(memory, Connection):
+            self._connection = memory
+        else:
+            self._connection = Connection(memory, **settings)
+            self.check()
+
+    @property
+    def memory(self) -> AgentMemory:
+        """The open memory."""
+        return self._connection.memory
+
+    def check(self) -> None:
+        """Raise here, and not in every `aput`, if the mode needs a language model and there is none.
+
+        Raises:
+            InvalidInputError: there is none.
+        """
+        self.memory._mind(self.mode)
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> "AgentMemMemoryBlock":
+        """Return the same block: what is open cannot be copied, and a workflow that copies its state means the same memory."""
+        return self
+
+    # What a block must do
+
+    async def _aget(self, messages: list[ChatMessage] | None = None, **block_kwargs: Any) -> str:
+        """Return memories that the latest user message is about; memorised, as one run of an agent asks several times."""
+        messages, session = messages or [], block_kwargs.get("session_id") or self.session_id
+        if self.write_through:
+            await self._remember_new(messages, session)
+        question = last_question(messages)
+        turn = (session, question, sum(message.role == "user" for message in messages))
+        if self._recalled is None or self._recalled[0] != turn:
+            self._recalled = turn, await self.recall(question, session_id=session, seen=messages)
+        return self._recalled[1]
+
+    async def _aput(self, messages: list[ChatMessage]) -> None:
+        for message in messages:
+            await self._remember_new([message], message.additional_kwargs.get("session_id") or self.session_id)
+
+    async def aput(self, messages: list[ChatMessage], from_short_term_memory: bool = False, session_id: str | None = None) -> None:
+        """Remember messages. Unlike the inherited method it writes nothing into them: they are other blocks' messages, too."""
+        if messages and not (from_short_term_memory and not self.accept_short_term_memory):
+            if session_id is None:
+                await self._aput(messages)
+            else:
+                await self._remember_new(messages, session_id)
+
+    async def atruncate(self, content: Any, tokens_to_truncate: int) -> str | None:
+        """Return the content without its last memories, so that it has so many tokens less; None if nothing is left."""
+        return (shortened(content, tokens_to_truncate, self._count) or None) if isinstance(content, str) else None
+
+    # What it does itself
+
+    async def remember(self, messages: Sequence[ChatMessage], *, session_id: str | None = None) -> None:
+        """Store the words of messages at once. Never raises: what cannot be stored now is tried again with the next."""
+        said = [(session_id, item) for message in messages if (item := item_of(message, self.roles)) is not None]
+        waiting, self._waiting = [*self._waiting, *said], []
+        while waiting:
+            session = waiting[0][0]
+            together, stored = [(other, item) for other, item in waiting if other == session], False
+            try:
+                await self.memory.aadd(
+                    [item for _, item in together], user_id=owner(self.user_id), agent_id=self.agent_id, session_id=session,
+                    mode=self.mode, wait=self.wait, truncate=True,
+                )  # fmt: skip
+                stored = True
+            except InvalidInputError as error:  # it would be refused again
+                stored = True
+                log.error("%d messages were not remembered: %s", len(together), type(error).__name__)
+            except AgentMemError as error:
+                log.warning("%d messages wait to be remembered: %s", len(together), type(error).__name__)
+            finally:  # a cancelled caller's too
+                self._waiting += [] if stored else together[-KNOWN_LIMIT:]
+            waiting = [(other, item) for other, item in waiting if other != session]
+
+    async def recall(self, question: str, *, session_id: str | None = None, seen: Sequence[ChatMessage] = ()) -> str:
+        """Return the memories that a question is about, as a model is shown them; empty if there are none. Never raises.
+
+        Args:
+            question: What is asked; a long one is cut.
+            session_id: The session it is asked in.
+            seen: Messages that the model is shown anyway: of the same session, they are not recalled.
+        """
+        if not question.strip():
+            return ""
+        shown = {plain(item["content"]) for message in seen if (item := item_of(message, self.roles)) is not None}
+        said = {plain(question)}  # whoever asked the same before did not answer it
+        hits: list[Hit] = []
+        for hit in await self._search(question.strip()[-QUESTION_LIMIT:], min(MAX_K, self.k + len(shown) + 1)):
+            text = plain(hit.memory.text)
+            if text not in said and not (text in shown and hit.memory.session_id == session_id) and len(hits) < self.k:
+                hits.append(hit)
+                said.add(text)
+        return render(hits, self.token_limit, self._count)
+
+    def forget_recalled(self) -> None:
+        """Recall anew when asked next, also for the same question."""
+        self._recalled = None
+
+    async def _search(self, question: str, k: int) -> list[Hit]:
+        for using in dict.fromkeys((self.using, "text")):
+            try:
+                return await self.memory.asearch(
+                    question, k=k, user_id=owner(self.user_id), agent_id=self.agent_id, using=using, min_score=self.min_score
+                )
+            except EmbeddingError as error:  # words need no embedder
+                log.warning("recalled by words alone: %s", type(error).__name__)
+            except AgentMemError as error:
+                log.warning("nothing was recalled: %s", type(error).__name__)
+                break
+        return []
+
+    async def _remember_new(self, messages: Sequence[ChatMessage], session_id: str | None) -> None:
+        """Remember those messages that were not shown before."""
+        new = {}
+        for message in messages:
+            item = item_of(message, self.roles)
+            if item is not None and (key := (session_id, item["role"], plain(item["content"]))) not in self._known:
+                new[key] = message
+        self._known.update(dict.fromkeys(new))
+        while len(self._known) > KNOWN_LIMIT:
+            self._known.popitem(last=False)
+        if new or self._waiting:
+            await self.remember(list(new.values()), session_id=session_id)
+
+    def _count(self, text: str) -> int:
+        return len(self.tokenizer_fn(text))
