@@ -50,7 +50,7 @@ class AgentMemMemory(Memory):
         """Check that it was made by `from_defaults`.
 
         Raises:
-            InvalidInputError: it was not.
+            ValueError: it was not; as pydantic's `ValidationError`.
         """
         super().model_post_init(context)
         if not isinstance(self.sql_store, AgentMemChatStore) or not any(isinstance(b, AgentMemMemoryBlock) for b in self.memory_blocks):

@@ -17,7 +17,7 @@ from ..models import Hit, UserId
 from ..opening import MemoryOrPath
 from ..pipeline.checks import read_name
 from .connection import Connection, owner, read_owner
-from .messages import item_of, last_question, plain
+from .messages import item_of, last_question, plain, turns_of
 from .recalled import render, shortened
 
 log = logging.getLogger("agentmem.llamaindex")
@@ -119,7 +119,7 @@ class AgentMemMemoryBlock(BaseMemoryBlock[str]):
         if self.write_through:
             await self._remember_new(messages, session)
         question = last_question(messages)
-        turn = (session, question, sum(message.role == "user" for message in messages))
+        turn = (session, question, turns_of(messages))
         if self._recalled is None or self._recalled[0] != turn:
             self._recalled = turn, await self.recall(question, session_id=session, seen=messages)
         return self._recalled[1]

@@ -38,3 +38,14 @@ def last_question(messages: Sequence[ChatMessage]) -> str:
 def plain(text: str) -> str:
     """Return a text as it is compared: case and white space do not count."""
     return " ".join(text.split()).casefold()
+
+
+def turns_of(messages: Sequence[ChatMessage]) -> int:
+    """Return how often the user spoke.
+
+    `Memory` appends what it is asked with as one more message of the user, behind the very message if it is in the history.
+    """
+    said = sum(message.role == "user" for message in messages)
+    last = messages[-2:]
+    twice = len(last) == 2 and all(message.role == "user" for message in last) and plain(words_of(last[0])) == plain(words_of(last[1]))
+    return said - twice
