@@ -58,7 +58,7 @@ def shortened(text: str, tokens: int, count: Count) -> str:
     lines = text.split("\n")[2:-1]
     saved = 0
     while lines and saved < tokens:
-        saved += count(lines.pop()) + 1
+        saved += count(lines.pop())
     return framed(lines)
 
 

@@ -1,0 +1,278 @@
+"""Real agents of LlamaIndex on a scripted model: several sessions, two users, restored contexts."""
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from llama_index.core.agent.workflow import AgentWorkflow, FunctionAgent, ReActAgent
+from llama_index.core.base.llms.types import ChatMessage, TextBlock, ToolCallBlock
+from llama_index.core.chat_engine import SimpleChatEngine
+from llama_index.core.llms.mock import MockFunctionCallingLLM
+from llama_index.core.memory import InsertMethod
+from llama_index.core.workflow import Context, JsonSerializer, PickleSerializer
+
+from agentmem_integrations import AgentMemory, InvalidInputError
+from agentmem_integrations.llamaindex import AgentMemMemory, AgentMemToolSpec
+from agentmem_integrations.testing.chat import RuleChat, ScriptedChat
+from agentmem_integrations.testing.embedders import FailingEmbedder, HashEmbedder
+
+Open = Callable[..., AgentMemory]
+Run = Callable[..., str]
+KINDS = ("function", "react", "workflow")
+
+
+class Model:
+    """A model that answers what it finds in its prompt: the PIN that was said, or that it knows none."""
+
+    def __init__(self, react: bool = False, tool: str | None = None) -> None:
+        self.prompts: list[list[ChatMessage]] = []
+        self._react = react
+        self._tool = tool
+
+    def __call__(self, messages: Sequence[ChatMessage], **options: Any) -> ChatMessage:
+        self.prompts.append(list(messages))
+        seen = "\n".join(message.content or "" for message in messages)
+        if self._tool and not any(message.role == "tool" for message in messages):
+            call = ToolCallBlock(tool_call_id="c1", tool_name=self._tool, tool_kwargs={"query": "PIN"})
+            return ChatMessage(role="assistant", blocks=[call])
+        pins = re.findall(r"PIN is (\d+)", seen)
+        answer = f"I know {' and '.join(sorted(set(pins)))}." if pins else "I know none."
+        return ChatMessage(role="assistant", content=f"Thought: I can answer.\nAnswer: {answer}" if self._react else answer)
+
+    @property
+    def llm(self) -> MockFunctionCallingLLM:
+        return MockFunctionCallingLLM(response_generator=self, is_chat_model=True)
+
+
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+def agent_of(kind: str, model: Model, tools: Sequence[Any] = (add,)) -> FunctionAgent | ReActAgent | AgentWorkflow:
+    if kind == "react":
+        model._react = True
+        return ReActAgent(tools=list(tools), llm=model.llm, system_prompt="You know PINs.")
+    agent = FunctionAgent(name="first", description="the first", tools=list(tools), llm=model.llm, system_prompt="You know PINs.")
+    return agent if kind == "function" else AgentWorkflow(agents=[agent], root_agent="first")
+
+
+async def ask(agent: Any, text: str, **options: Any) -> str:
+    return str(await agent.run(text, **options))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("method", InsertMethod)
+async def test_what_one_session_heard_the_next_knows(opened: Open, url: str, kind: str, method: InsertMethod) -> None:
+    mem, model = opened(url), Model()
+    first = AgentMemMemory.from_defaults(mem, user_id="ana", session_id="s1", insert_method=method)
+    assert await ask(agent_of(kind, model), "My PIN is 1234", memory=first) == "I know 1234."
+    second = AgentMemMemory.from_defaults(mem, user_id="ana", session_id="s2", insert_method=method)
+    assert await ask(agent_of(kind, model), "What did I say my PIN was?", memory=second) == "I know 1234."
+    roles = [message.role.value for message in await second.aget_all()]
+    assert roles == ["user", "assistant"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_conversation_goes_on_turn_by_turn(opened: Open, url: str, kind: str) -> None:
+    mem, model = opened(url), Model()
+    agent = agent_of(kind, model)
+    memory = AgentMemMemory.from_defaults(mem, user_id="ana", session_id="s1")
+    for text in ("Hello", "My PIN is 1234", "And my PIN?"):
+        answer = await ask(agent, text, memory=memory)
+    assert answer == "I know 1234."
+    history = [m for m in await memory.aget_all() if m.role == "user"]
+    assert [m.content for m in history] == ["Hello", "My PIN is 1234", "And my PIN?"]
+    assert len(await memory.aget_all()) == 6
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_two_users_at_once_on_one_file_never_hear_of_each_other(opened: Open, path: str, kind: str) -> None:
+    mem = opened(path)
+    pins = {f"user{n}": str(1000 + n) for n in range(6)}
+
+    async def talk(who: str, session: str, text: str) -> str:
+        memory = AgentMemMemory.from_defaults(mem, user_id=who, session_id=session)
+        return await ask(agent_of(kind, Model()), text, memory=memory)
+
+    await asyncio.gather(*(talk(who, "one", f"My PIN is {pin}") for who, pin in pins.items()))
+    answers = await asyncio.gather(*(talk(who, "two", "What did I say my PIN was?") for who in pins))
+    assert answers == [f"I know {pin}." for pin in pins.values()]
+    assert await talk("eve", "one", "What did they say my PIN was?") == "I know none."
+
+
+@pytest.mark.parametrize("kind", ["function", "workflow"])
+async def test_tools_run_between_and_one_recall_serves_the_whole_turn(
+    opened: Open, url: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mem = opened(url)
+    mem.add("My PIN is 1234", user_id="ana", session_id="old")
+    asked: list[str] = []
+    search = AgentMemory.asearch
+
+    async def counted(self: AgentMemory, query: str, **options: Any) -> Any:
+        asked.append(query)
+        return await search(self, query, **options)
+
+    monkeypatch.setattr(AgentMemory, "asearch", counted)
+    model = Model(tool="lookup")
+
+    def lookup(query: str) -> str:
+        """Look something up."""
+        return "nothing"
+
+    memory = AgentMemMemory.from_defaults(mem, user_id="ana", session_id="s1")
+    assert await ask(agent_of(kind, model, [lookup]), "What is it, my PIN?", memory=memory) == "I know 1234."
+    assert asked == ["What is it, my PIN?"]
+    assert len(model.prompts) == 2
+    shown = [next(m for m in reversed(prompt) if m.role == "user") for prompt in model.prompts]
+    assert shown[0] == shown[1]  # the provider's cache serves the second call
+    assert [m.role.value for m in await memory.aget_all()] == ["user", "assistant", "tool", "assistant"]
+
+
+@pytest.mark.parametrize("kind", ["function", "workflow"])
+async def test_the_prompt_has_one_system_message(opened: Open, url: str, kind: str) -> None:
+    mem, model = opened(url), Model()
+    mem.add("My PIN is 1234", user_id="ana")
+    memory = AgentMemMemory.from_defaults(mem, user_id="ana")
+    await ask(agent_of(kind, model), "What is it, my PIN?", memory=memory)
+    assert [m.role.value for m in model.prompts[0]] == ["system", "user"]
+    assert model.prompts[0][0].content == "You know PINs."
+
+
+async def test_an_agent_with_the_tools_remembers_and_recalls(opened: Open, url: str) -> None:
+    mem = opened(url)
+    mem.add("My PIN is 1234", user_id="ana")
+    mem.add("My PIN is 9876", user_id="ben")
+    tools = AgentMemToolSpec(mem, user_id="ana").to_tool_list()
+    agent = FunctionAgent(tools=tools, llm=Model(tool="recall").llm)
+    assert await ask(agent, "What is it?") == "I know 1234."
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("embedder", [HashEmbedder, FailingEmbedder])
+async def test_a_failing_model_or_embedder_never_stops_an_agent(opened: Open, path: str, kind: str, embedder: Callable[[], Any]) -> None:
+    broken = RuntimeError("down")
+    mem = opened(path, embedder=embedder(), llm=ScriptedChat(lambda request: broken), mode="intelligent")
+    for wait in (True, False):
+        memory = AgentMemMemory.from_defaults(mem, user_id="ana", session_id=f"s{wait}", wait=wait)
+        assert await ask(agent_of(kind, Model()), "My PIN is 1234", memory=memory) == "I know 1234."
+    assert {m.text for m in mem.list(user_id="ana")} >= {"My PIN is 1234"}
+    assert mem.jobs(user_id="ana")
+    last = AgentMemMemory.from_defaults(mem, user_id="ana", session_id="last")
+    assert await ask(agent_of(kind, Model()), "What was my PIN?", memory=last) == "I know 1234."
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("serializer", [JsonSerializer, PickleSerializer])
+async def test_a_context_is_saved_and_restored(opened: Open, url: str, kind: str, serializer: Callable[[], JsonSerializer]) -> None:
+    mem = opened(url, llm=RuleChat())
+    memory = AgentMemMemory.from_defaults(
+        mem, user_id="ana", session_id="s1", mode="intelligent", k=3, recall_tokens=500, token_limit=5_000, insert_method=InsertMethod.SYSTEM
+    )
+    agent = agent_of(kind, Model())
+    context = Context(agent)
+    await ask(agent, "My PIN is 1234", ctx=context, memory=memory)
+    saved = json.loads(json.dumps(context.to_dict(serializer=serializer())))
+    assert "1234" not in json.dumps(saved["state"].get("state_data", {}).get("_data", {}).get("memory", ""))
+
+    restored = Context.from_dict(agent, saved, serializer=serializer())
+    assert await ask(agent, "What was my PIN?", ctx=restored) == "I know 1234."
+    again = await restored.store.get("memory")
+    assert isinstance(again, AgentMemMemory)
+    assert again.memory is mem  # it was still open, with its embedder and its model
+    kept = (again.session_id, again.user_id, again.block.k, again.block.token_limit, again.block.mode, again.token_limit, again.insert_method)
+    assert kept == ("s1", "ana", 3, 500, "intelligent", 5_000, InsertMethod.SYSTEM)
+    assert [m.content for m in await memory.aget_all() if m.role == "user"] == ["My PIN is 1234", "What was my PIN?"]
+
+
+PROGRAM = """
+import asyncio, json, os, sys, pathlib
+sys.path.insert(0, sys.argv[1])
+from test_llamaindex_agents import Model, agent_of, ask
+from llama_index.core.workflow import Context
+from agentmem_integrations.llamaindex import AgentMemMemory
+
+async def main(kind, path, saved, text):
+    agent = agent_of(kind, Model())
+    if saved.exists():
+        context = Context.from_dict(agent, json.loads(saved.read_text()))
+        answer = await ask(agent, text, ctx=context)
+    else:
+        context = Context(agent)
+        memory = AgentMemMemory.from_defaults(path, user_id="ana", session_id="s1")
+        answer = await ask(agent, text, ctx=context, memory=memory)
+    saved.write_text(json.dumps(context.to_dict()))
+    print(answer, flush=True)
+    os._exit(0)  # killed, as far as the file can tell
+
+asyncio.run(main(sys.argv[2], sys.argv[3], pathlib.Path(sys.argv[4]), sys.argv[5]))
+"""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_context_is_restored_by_another_process(path: str, run_python: Run, tmp_path: Any, kind: str) -> None:
+    where = str(__file__).rpartition("/")[0]
+    run_python(PROGRAM, where, kind, path, str(tmp_path / "context.json"), "My PIN is 1234")
+    assert run_python(PROGRAM, where, kind, path, str(tmp_path / "context.json"), "What was my PIN?").strip() == "I know 1234."
+    with AgentMemory(path) as mem:
+        memory = AgentMemMemory.from_defaults(mem, user_id="ana", session_id="s1")
+        assert [m.content for m in memory.get_all() if m.role == "user"] == ["My PIN is 1234", "What was my PIN?"]
+
+
+async def test_what_json_cannot_carry_is_asked_for(path: str) -> None:
+    mem = AgentMemory(path, embedder=HashEmbedder())
+    memory = AgentMemMemory.from_defaults(mem, user_id="ana", session_id="s1")
+    await memory.aput(ChatMessage(role="user", content="hello"))
+    saved = memory.to_dict()
+    assert "object" not in json.dumps(saved["connection"]["settings"])
+    mem.close()
+    restored = AgentMemMemory.from_dict(json.loads(json.dumps(saved)))
+    assert restored.to_dict() == saved  # it can be passed on without being opened
+    with pytest.raises(InvalidInputError, match=r"its embedder cannot be saved: call use\(AgentMemory"):
+        await restored.aget()
+    with AgentMemory(path, embedder=HashEmbedder()) as again:
+        restored.use(again)
+        assert [m.content for m in await restored.aget_all()] == ["hello"]
+
+
+async def test_a_memory_that_was_in_ram_is_not_replaced_by_an_empty_one() -> None:
+    with AgentMemory("memory://") as mem:
+        saved = AgentMemMemory.from_defaults(mem, user_id="ana").to_dict()
+    with pytest.raises(InvalidInputError, match="it was in RAM"):
+        AgentMemMemory.from_dict(saved).get()
+
+
+async def test_no_key_of_a_model_is_in_a_saved_context(path: str) -> None:
+    from agentmem_integrations import OpenAIChat
+
+    with AgentMemory(path, llm=OpenAIChat("m", base_url="http://127.0.0.1:1", api_key="sk-secret")) as mem:
+        saved = AgentMemMemory.from_defaults(mem, user_id="ana").to_dict()
+    assert "sk-secret" not in json.dumps(saved)
+    assert saved["connection"]["objects"] == ["llm"]
+
+
+async def test_a_template_of_ones_own_is_saved(opened: Open, url: str) -> None:
+    from llama_index.core.prompts import RichPromptTemplate
+
+    template = RichPromptTemplate("NOTES {% for name, blocks in memory_blocks %}{% for b in blocks %}{{ b.text }}{% endfor %}{% endfor %}")
+    mem = opened(url)
+    mem.add("My PIN is 1234", user_id="ana")
+    memory = AgentMemMemory.from_defaults(mem, user_id="ana", memory_blocks_template=template)
+    restored = AgentMemMemory.from_dict(json.loads(json.dumps(memory.to_dict())))
+    await restored.aput(ChatMessage(role="user", content="What is it, my PIN?"))
+    block = (await restored.aget())[0].blocks[0]
+    assert isinstance(block, TextBlock)
+    assert block.text.startswith("NOTES <memories>")
+
+
+def test_a_chat_engine_works_with_it_too(opened: Open, url: str) -> None:
+    mem = opened(url)
+    mem.add("My PIN is 1234", user_id="ana")
+    memory = AgentMemMemory.from_defaults(mem, user_id="ana", session_id="s1")
+    engine = SimpleChatEngine.from_defaults(llm=Model().llm, memory=memory)
+    assert str(engine.chat("What is it, my PIN?")) == "I know 1234."
+    assert [m.role.value for m in memory.get_all()] == ["user", "assistant"]
