@@ -32,9 +32,10 @@ class PrivateLoop:
         """End the loop and its thread; nobody may be waiting any more."""
         if os.getpid() != self._pid or self._loop is None or self._thread is None:
             return
+        # On the loop's own thread: this one may have a loop under way, and then can run no other
+        asyncio.run_coroutine_threadsafe(self._loop.shutdown_asyncgens(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
         self._loop = self._thread = None
 

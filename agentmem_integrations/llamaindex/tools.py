@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from llama_index.core.tools.tool_spec.base import SPEC_FUNCTION_TYPE, BaseToolSpec
 
-from ..config import Mode
-from ..errors import AgentMemError, InvalidInputError
+from ..config import Mode, Using
+from ..errors import AgentMemError, EmbeddingError, InvalidInputError
 from ..memory import AgentMemory
 from ..models import AddResult, Hit, UserId
 from ..opening import MemoryOrPath
@@ -35,6 +35,7 @@ class AgentMemToolSpec(BaseToolSpec):
         agent_id: What is remembered is stored for this agent, and nothing else is recalled or forgotten.
         session_id: The session that is noted with what is remembered.
         k: Memories that are recalled at most.
+        using: `hybrid`, `vector` or `text`; by words alone while the embedder fails.
         mode: How memories are added, see `AgentMemory.add`; default the memory's own.
         settings: How a path is opened, as for `AgentMemory`.
 
@@ -53,12 +54,13 @@ class AgentMemToolSpec(BaseToolSpec):
         agent_id: str | None = None,
         session_id: str | None = None,
         k: int = 5,
+        using: Using = "hybrid",
         mode: Mode | None = None,
         **settings: Any,
     ) -> None:
         self._user = owner(read_owner(user_id))
         self._agent, self._session = read_name(agent_id, "agent_id"), read_name(session_id, "session_id")
-        self._k, self._mode = k, mode
+        self._k, self._using, self._mode = k, using, mode
         self._connection = Connection(memory, **settings)
         self.memory._mind(mode)  # raises here, not in front of the model, if that mode needs a language model and there is none
 
@@ -96,14 +98,18 @@ class AgentMemToolSpec(BaseToolSpec):
             query: What to look for, as a question or in a few words.
         """
         try:
-            return _told(self.memory.search(storable(query), **self._question()))
+            return _told(self.memory.search(storable(query), **self._question(), using=self._using))
+        except EmbeddingError:  # words need no embedder
+            return _told(self.memory.search(storable(query), **self._question(), using="text"))
         except AgentMemError as error:
             return _failed("recalled", error)
 
     async def arecall(self, query: str) -> str:
         """Async twin of `recall`."""
         try:
-            return _told(await self.memory.asearch(storable(query), **self._question()))
+            return _told(await self.memory.asearch(storable(query), **self._question(), using=self._using))
+        except EmbeddingError:  # words need no embedder
+            return _told(await self.memory.asearch(storable(query), **self._question(), using="text"))
         except AgentMemError as error:
             return _failed("recalled", error)
 

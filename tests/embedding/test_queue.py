@@ -531,6 +531,13 @@ async def test_coroutines_run_on_one_private_loop(opened: Opened, kind: type) ->
     assert not [t for t in threading.enumerate() if t.name == "agentmem-embed-loop"]
 
 
+async def test_a_memory_with_coroutines_is_closed_where_a_loop_runs(opened: Opened) -> None:
+    mem = opened("memory://", embedder=Async())
+    mem.add("green tea", user_id="ana")
+    mem.close()
+    assert not [t for t in threading.enumerate() if t.name == "agentmem-embed-loop"]
+
+
 def test_an_object_may_say_its_batch_and_take_several_questions(queued: Any) -> None:
     class Both(HashEmbedder):
         batch = 5

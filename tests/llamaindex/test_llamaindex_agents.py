@@ -171,7 +171,14 @@ async def test_a_failing_model_or_embedder_never_stops_an_agent(opened: Open, pa
 async def test_a_context_is_saved_and_restored(opened: Open, url: str, kind: str, serializer: Callable[[], JsonSerializer]) -> None:
     mem = opened(url, llm=RuleChat())
     memory = AgentMemMemory.from_defaults(
-        mem, user_id="ana", session_id="s1", mode="intelligent", k=3, recall_tokens=500, token_limit=5_000, insert_method=InsertMethod.SYSTEM
+        mem,
+        user_id="ana",
+        session_id="s1",
+        mode="intelligent",
+        k=3,
+        recall_tokens=500,
+        token_limit=5_000,
+        insert_method=InsertMethod.SYSTEM,
     )
     agent = agent_of(kind, Model())
     context = Context(agent)
@@ -184,7 +191,15 @@ async def test_a_context_is_saved_and_restored(opened: Open, url: str, kind: str
     again = await restored.store.get("memory")
     assert isinstance(again, AgentMemMemory)
     assert again.memory is mem  # it was still open, with its embedder and its model
-    kept = (again.session_id, again.user_id, again.block.k, again.block.token_limit, again.block.mode, again.token_limit, again.insert_method)
+    kept = (
+        again.session_id,
+        again.user_id,
+        again.block.k,
+        again.block.token_limit,
+        again.block.mode,
+        again.token_limit,
+        again.insert_method,
+    )
     assert kept == ("s1", "ana", 3, 500, "intelligent", 5_000, InsertMethod.SYSTEM)
     assert [m.content for m in await memory.aget_all() if m.role == "user"] == ["My PIN is 1234", "What was my PIN?"]
 
