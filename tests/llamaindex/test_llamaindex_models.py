@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from llama_index.core import MockEmbedding
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ToolCallBlock
+from llama_index.core.bridge.pydantic import Field
 from llama_index.core.embeddings import BaseEmbedding
 from llama_index.core.llms.mock import MockFunctionCallingLLM, MockLLM
 
@@ -215,7 +216,7 @@ class Letters(BaseEmbedding):
     """Counts letters; a question is turned by one, so that the two can be told apart."""
 
     model_name: str = "letters"
-    calls: list[str] = []
+    calls: list[str] = Field(default_factory=list)
 
     @classmethod
     def class_name(cls) -> str:
