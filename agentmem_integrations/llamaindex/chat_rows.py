@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.storage.chat_store.base_db import MessageStatus
 from pydantic_core import to_jsonable_python
 
 from ..models import Memory
@@ -16,29 +17,36 @@ PIECE: Final = 400_000  # characters of JSON in one row: a megabyte of metadata 
 CONTINUED: Final = "(continued)"
 
 
+# A message's status is the kind of its rows: a column, so that no other message's metadata need be read to find it
+KINDS: Final = {MessageStatus.ACTIVE: "working", MessageStatus.ARCHIVED: "episode"}
+
+
 @dataclass(slots=True)
 class StoredMessage:
     """A message as it is stored: one row, or several for one with a picture, say.
 
     Attributes:
-        ids: Its rows.
-        metadata: Theirs.
+        rows: They, in order.
     """
 
-    ids: list[str] = field(default_factory=list)
-    metadata: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[Memory] = field(default_factory=list)
 
     @property
     def whole(self) -> bool:
         """Whether all of its rows are here."""
-        return len(self.ids) == int(self.metadata[0]["pieces"])
+        return len(self.rows) == int(self.rows[0].metadata["pieces"])
+
+    @property
+    def kind(self) -> str:
+        """That of its status."""
+        return self.rows[0].kind
 
     def read(self) -> ChatMessage:
         """Return the message, a new one each time."""
-        return ChatMessage.model_validate(json.loads("".join(metadata["json"] for metadata in self.metadata)))
+        return ChatMessage.model_validate(json.loads("".join(row.metadata["json"] for row in self.rows)))
 
 
-def rows_of(message: ChatMessage, status: str) -> list[dict[str, Any]]:
+def rows_of(message: ChatMessage, status: MessageStatus) -> list[dict[str, Any]]:
     """Return the rows that a message becomes, as items of `AgentMemory.add`.
 
     What in `additional_kwargs` is no JSON is stored as its text. The JSON is ASCII, so that it holds any string, also one that is
@@ -52,7 +60,8 @@ def rows_of(message: ChatMessage, status: str) -> list[dict[str, Any]]:
         {
             "content": words if number == 0 else CONTINUED,
             "role": role,
-            "metadata": {"message": id, "piece": number, "pieces": len(pieces), "status": status, "json": piece},
+            "kind": KINDS[status],
+            "metadata": {"message": id, "piece": number, "pieces": len(pieces), "json": piece},
         }
         for number, piece in enumerate(pieces)
     ]
@@ -62,7 +71,5 @@ def stored_messages(rows: Iterable[Memory]) -> Iterator[StoredMessage]:
     """Return the messages that rows hold, in the order of their first rows; without those whose rows are not all there."""
     found: dict[str, StoredMessage] = {}
     for row in rows:
-        message = found.setdefault(row.metadata["message"], StoredMessage())
-        message.ids.append(row.id)
-        message.metadata.append(row.metadata)
+        found.setdefault(row.metadata["message"], StoredMessage()).rows.append(row)
     return (message for message in found.values() if message.whole)

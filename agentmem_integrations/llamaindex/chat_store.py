@@ -13,7 +13,7 @@ from ..errors import NotFoundError
 from ..memory import Collection
 from ..models import SHARED, Memory, UserId
 from ..opening import MemoryOrPath
-from .chat_rows import StoredMessage, rows_of, stored_messages
+from .chat_rows import KINDS, StoredMessage, rows_of, stored_messages
 from .connection import Connection, owner, read_owner
 
 COLLECTION: Final = "llamaindex-chat"
@@ -84,16 +84,16 @@ class AgentMemChatStore(AsyncDBChatStore):
 
     async def add_messages(self, key: str, messages: list[ChatMessage], status: MessageStatus = MessageStatus.ACTIVE) -> None:
         """Store messages behind the others, in their order; all or none."""
-        rows = [row for message in messages for row in rows_of(message, status.value)]
+        rows = [row for message in messages for row in rows_of(message, status)]
         if rows:
             await self._rows.aadd(rows, user_id=owner(self.user_id), session_id=key, mode="fast", truncate=True)
 
     async def set_messages(self, key: str, messages: list[ChatMessage], status: MessageStatus = MessageStatus.ACTIVE) -> None:
         """Let these be all messages of a key, whatever there was; in one transaction."""
         there = await self._stored(key, None)
-        if [(m.metadata[0]["status"], m.read()) for m in there] == [(status.value, message) for message in messages]:
+        if [(m.kind, m.read()) for m in there] == [(KINDS[status], message) for message in messages]:
             return  # agents set what is there already at every turn, and what is replaced stays in the file as deleted
-        rows = [row for message in messages for row in rows_of(message, status.value)]
+        rows = [row for message in messages for row in rows_of(message, status)]
         await self._rows.areplace(rows, user_id=owner(self.user_id), session_id=key, truncate=True)
 
     async def delete_message(self, key: str, idx: int) -> ChatMessage | None:
@@ -116,7 +116,7 @@ class AgentMemChatStore(AsyncDBChatStore):
 
     async def delete_messages(self, key: str, status: MessageStatus | None = None) -> None:
         """Delete all messages of a key, or those of one status."""
-        await self._rows.adelete(user_id=owner(self.user_id), session_id=key, filter=_meaning(status))
+        await self._rows.adelete(user_id=owner(self.user_id), session_id=key, kind=_kind(status))
 
     async def delete_oldest_messages(self, key: str, n: int) -> list[ChatMessage]:
         """Delete the oldest active messages and return them."""
@@ -125,12 +125,12 @@ class AgentMemChatStore(AsyncDBChatStore):
     async def archive_oldest_messages(self, key: str, n: int) -> list[ChatMessage]:
         """Give the oldest active messages the status `archived` and return them."""
         found = await self._stored(key, MessageStatus.ACTIVE, n)
-        await asyncio.gather(*(self._archive(id, data) for m in found for id, data in zip(m.ids, m.metadata, strict=True)))
+        await asyncio.gather(*(self._archive(row.id) for message in found for row in message.rows))
         return [message.read() for message in found]
 
     async def get_keys(self) -> list[str]:
         """Return the keys that have messages, in the order they first had one."""
-        rows = await self._listed(None, {"piece": 0}, None)
+        rows = await self._listed(None, None, None)
         return list(dict.fromkeys(row.session_id for row in rows if row.session_id is not None))
 
     @property
@@ -138,15 +138,15 @@ class AgentMemChatStore(AsyncDBChatStore):
         return self._connection.memory.collection(self.collection, embedder=None, twins="keep", mode="fast")
 
     async def _stored(self, key: str, status: MessageStatus | None, most: int | None = None) -> list[StoredMessage]:
-        return list(stored_messages(await self._listed(key, _meaning(status), most)))[:most]
+        return list(stored_messages(await self._listed(key, _kind(status), most)))[:most]
 
-    async def _listed(self, key: str | None, filter: dict[str, Any] | None, most: int | None) -> list[Memory]:
+    async def _listed(self, key: str | None, kind: str | None, most: int | None) -> list[Memory]:
         """Return rows in their order: those of so many messages, or all."""
         rows: list[Memory] = []
         whole, after = 0, None
         while most is None or whole < most:
             size = MAX_PAGE if most is None else min(MAX_PAGE, most - whole)
-            page = await self._rows.alist(user_id=owner(self.user_id), session_id=key, filter=filter, limit=size, after=after)
+            page = await self._rows.alist(user_id=owner(self.user_id), session_id=key, kind=kind, limit=size, after=after)
             rows += page
             whole += sum(row.metadata["piece"] + 1 == row.metadata["pieces"] for row in page)
             if len(page) < size:
@@ -161,14 +161,13 @@ class AgentMemChatStore(AsyncDBChatStore):
 
     async def _deleted(self, messages: list[StoredMessage]) -> list[ChatMessage]:
         if messages:
-            await self._rows.adelete([id for message in messages for id in message.ids], user_id=owner(self.user_id))
+            await self._rows.adelete([row.id for message in messages for row in message.rows], user_id=owner(self.user_id))
         return [message.read() for message in messages]
 
-    async def _archive(self, id: str, metadata: dict[str, Any]) -> None:
+    async def _archive(self, id: str) -> None:
         with contextlib.suppress(NotFoundError):  # deleted meanwhile
-            archived = {**metadata, "status": MessageStatus.ARCHIVED.value}
-            await self._rows.aupdate(id, user_id=owner(self.user_id), metadata=archived)
+            await self._rows.aupdate(id, user_id=owner(self.user_id), kind=KINDS[MessageStatus.ARCHIVED])
 
 
-def _meaning(status: MessageStatus | None) -> dict[str, Any] | None:
-    return None if status is None else {"status": status.value}
+def _kind(status: MessageStatus | None) -> str | None:
+    return None if status is None else KINDS[status]
