@@ -23,7 +23,7 @@ import pytest
 from ..errors import ClosedError, ConflictError, EmbedderMismatchError, NotFoundError
 from ..filters import parse
 from ..models import SHARED, Event, Identity, Memory, Scope
-from ..ports import Ask, Change, Defer, Delete, Fill, Insert, Keep, Outcome, Purge, Selection, Store, Sweep, Update, Vector
+from ..ports import Ask, Change, Defer, Delete, Fill, Insert, Keep, Outcome, Purge, Replace, Selection, Store, Sweep, Update, Vector
 
 NAMESPACE: Final = "default"
 IDENTITY: Final = Identity("contract", "1", 4)
@@ -295,6 +295,22 @@ class StoreContract:
         assert self.search(store, meaning(), pointing(1), "tea") == []
         assert self.search(store, meaning(BEN), pointing(1), "tea") == ["b"]
         assert [e.event for e in store.history(meaning(ANA, "a"))] == ["ADD", "DELETE"]
+
+    def test_what_replaces_others_takes_their_place(self, store: Store) -> None:
+        store.apply([insert("a", "tea", vector=pointing(1)), insert("b", "milk"), insert("a", "tea", BEN)])
+        outcome = self.apply(store, Replace(meaning(ANA, "a"), [insert("c", "coffee", vector=pointing(1)), insert("d", "water")]))
+        assert isinstance(outcome, list)
+        assert [event.event for event in outcome] == ["ADD", "ADD"]
+        assert ids_of(store.find(meaning())) == ["b", "c", "d"]
+        assert ids_of(store.find(meaning(BEN))) == ["a"]
+        assert self.search(store, meaning(), pointing(1), "tea") == ["c"]
+
+    def test_a_replacement_that_is_refused_deletes_nothing_and_spares_the_others(self, store: Store) -> None:
+        store.apply([insert("a", "tea"), insert("b", "milk"), insert("c", "coffee")])
+        refused, done = store.apply([Replace(meaning(ANA, "a"), [insert("d", "water"), insert("b", "coffee")]), insert("e", "juice")])
+        assert isinstance(refused, ConflictError)
+        assert only_event(done).event == "ADD"
+        assert ids_of(store.find(meaning())) == ["a", "b", "c", "e"]
 
     def test_purged_memories_are_gone_from_history_too(self, store: Store) -> None:
         store.apply([insert("a", "tea", vector=pointing(1)), insert("b", "milk"), insert("a", "tea", BEN)])
