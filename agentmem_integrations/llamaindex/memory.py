@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from llama_index.core.base.llms.types import ChatMessage, ContentBlock
+from llama_index.core.bridge.pydantic import Field
 from llama_index.core.memory.memory import (
     DEFAULT_FLUSH_SIZE,
     DEFAULT_MEMORY_BLOCKS_TEMPLATE,
@@ -14,7 +15,7 @@ from llama_index.core.memory.memory import (
     generate_chat_store_key,
 )
 from llama_index.core.prompts import RichPromptTemplate
-from llama_index.core.storage.chat_store.base_db import MessageStatus
+from llama_index.core.storage.chat_store.base_db import AsyncDBChatStore, MessageStatus
 from llama_index.core.utils import get_tokenizer
 
 from ..config import Mode, Using
@@ -28,10 +29,8 @@ from .memory_block import ROLES, AgentMemMemoryBlock
 from .running import run_sync
 
 # What of a memory and of its block is written down beside the file; the rest are objects of the framework or functions
-SAVED: Final = (
-    "token_limit", "token_flush_size", "chat_history_token_ratio", "image_token_size_estimate", "audio_token_size_estimate",
-    "video_token_size_estimate", "document_token_size_estimate", "session_id",
-)  # fmt: skip
+SAVED: Final = ("token_limit", "token_flush_size", "chat_history_token_ratio", "session_id")
+ESTIMATE: Final = "_token_size_estimate"  # how the tokens of an image are called, and of whatever else this version of `Memory` knows
 SAVED_OF_BLOCK: Final = ("agent_id", "mode", "wait", "k", "token_limit", "min_score", "using", "roles", "priority")
 
 
@@ -45,6 +44,8 @@ class AgentMemMemory(Memory):
 
     Failing models delay vectors and facts, and never an agent. A file that cannot be written raises `StorageError`.
     """
+
+    sql_store: AsyncDBChatStore = Field(default=None, exclude=True)  # declared anew: earlier versions of `Memory` take their own alone
 
     def model_post_init(self, context: Any) -> None:
         """Check that it was made by `from_defaults`.
@@ -84,10 +85,6 @@ class AgentMemMemory(Memory):
         memory_blocks: list[BaseMemoryBlock[Any]] | None = None,
         memory_blocks_template: RichPromptTemplate = DEFAULT_MEMORY_BLOCKS_TEMPLATE,
         tokenizer_fn: Callable[[str], list[Any]] | None = None,
-        image_token_size_estimate: int = 256,
-        audio_token_size_estimate: int = 256,
-        video_token_size_estimate: int = 256,
-        document_token_size_estimate: int = 2_048,
         priority: int = 1,
         **settings: Any,
     ) -> "AgentMemMemory":
@@ -114,18 +111,16 @@ class AgentMemMemory(Memory):
             memory_blocks: Blocks of your own, beside.
             memory_blocks_template: How blocks are put into the message.
             tokenizer_fn: Counts tokens; default LlamaIndex's own.
-            image_token_size_estimate: Tokens of an image.
-            audio_token_size_estimate: Tokens of a sound.
-            video_token_size_estimate: Tokens of a video.
-            document_token_size_estimate: Tokens of a document.
             priority: Of what is recalled, among the blocks: 0 is never cut.
-            settings: How a path is opened, as for `AgentMemory`: `llm=`, `embedder=`, ...
+            settings: How a path is opened, as for `AgentMemory`: `llm=`, `embedder=`, ...; and `image_token_size_estimate` and its like,
+                as `Memory` has them.
 
         Raises:
             ScopeError: no `user_id`.
             InvalidInputError: an argument that makes no sense.
             StorageError: the path cannot be a memory file.
         """
+        estimates = {name: settings.pop(name) for name in list(settings) if name.endswith(ESTIMATE)}
         connection = memory if isinstance(memory, Connection) else Connection(memory, **settings)
         block = AgentMemMemoryBlock(
             connection, user_id=user_id, agent_id=agent_id, mode=mode, wait=wait, k=k,
@@ -139,8 +134,7 @@ class AgentMemMemory(Memory):
             chat_history_token_ratio=chat_history_token_ratio, tokenizer_fn=tokenizer_fn or get_tokenizer(),
             sql_store=AgentMemChatStore(connection, user_id=owner(block.user_id)), session_id=session_id or generate_chat_store_key(),
             memory_blocks=[block, *(memory_blocks or [])], memory_blocks_template=memory_blocks_template, insert_method=insert_method,
-            image_token_size_estimate=image_token_size_estimate, audio_token_size_estimate=audio_token_size_estimate,
-            video_token_size_estimate=video_token_size_estimate, document_token_size_estimate=document_token_size_estimate,
+            **estimates,
         )  # fmt: skip
         if chat_history is not None:
             made.set(chat_history)
@@ -247,7 +241,7 @@ class AgentMemMemory(Memory):
         What `from_dict` cannot have back: blocks of your own and a tokenizer, which are not JSON; and an embedder or a language
         model that is an object, unless the memory is still open in this process. Then call `use`.
         """
-        saved = {name: getattr(self, name) for name in SAVED}
+        saved = {name: getattr(self, name) for name in type(self).model_fields if name in SAVED or name.endswith(ESTIMATE)}
         saved["block"] = {name: getattr(self.block, name) for name in SAVED_OF_BLOCK} | {"roles": list(self.block.roles)}
         saved |= {"connection": self.block._connection.to_dict(), "user_id": self.block.user_id, "insert_method": self.insert_method.value}
         if self.memory_blocks_template is not DEFAULT_MEMORY_BLOCKS_TEMPLATE:
@@ -262,7 +256,8 @@ class AgentMemMemory(Memory):
             kwargs.setdefault("memory_blocks_template", RichPromptTemplate(template))
         return cls.from_defaults(
             Connection.restored(data["connection"]), user_id=owner(data["user_id"]), recall_tokens=block.pop("token_limit"),
-            insert_method=InsertMethod(data["insert_method"]), **block, **{name: data[name] for name in SAVED}, **kwargs,
+            insert_method=InsertMethod(data["insert_method"]), **block,
+            **{name: value for name, value in data.items() if name in SAVED or name.endswith(ESTIMATE)}, **kwargs,
         )  # fmt: skip
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> "AgentMemMemory":
