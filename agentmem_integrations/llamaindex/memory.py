@@ -45,7 +45,8 @@ class AgentMemMemory(Memory):
     Failing models delay vectors and facts, and never an agent. A file that cannot be written raises `StorageError`.
     """
 
-    sql_store: AsyncDBChatStore = Field(default=None, exclude=True)  # declared anew: earlier versions of `Memory` take their own alone
+    # Declared anew, as earlier versions of `Memory` take their own store alone
+    sql_store: AsyncDBChatStore = Field(default=None, exclude=True)  # type: ignore[assignment]  # without one it is refused below
 
     def model_post_init(self, context: Any) -> None:
         """Check that it was made by `from_defaults`.
