@@ -181,7 +181,8 @@ class AgentMemMemory(Memory):
     async def aset(self, messages: list[ChatMessage]) -> None:
         """Let these be the history, and remember them."""
         await super().aset(messages)
-        await self._remember(messages)
+        self.block.forget_recalled()
+        await self.block.remember_new(messages, session_id=self.session_id)
 
     async def areset(self, status: MessageStatus | None = None) -> None:
         """Delete the history of this session; what was remembered stays."""

@@ -1,5 +1,7 @@
 """Long-term memory as a block of LlamaIndex's built-in `Memory`."""
 
+import hashlib
+import json
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -79,7 +81,7 @@ class AgentMemMemoryBlock(BaseMemoryBlock[str]):
     _connection: Connection = PrivateAttr()
     _recalled: tuple[Any, str] | None = PrivateAttr(default=None)  # what for, and what was
     _waiting: list[Said] = PrivateAttr(default_factory=list)
-    _known: OrderedDict[tuple[str | None, str, str], None] = PrivateAttr(default_factory=OrderedDict)
+    _known: OrderedDict[bytes, None] = PrivateAttr(default_factory=OrderedDict)
 
     def __init__(self, memory: MemoryOrPath | Connection, *, user_id: UserId | None = None, **settings: Any) -> None:
         mine = {name: settings.pop(name) for name in list(settings) if name in type(self).model_fields}
@@ -117,7 +119,7 @@ class AgentMemMemoryBlock(BaseMemoryBlock[str]):
         """Return memories that the latest user message is about; memorised, as one run of an agent asks several times."""
         messages, session = messages or [], block_kwargs.get("session_id") or self.session_id
         if self.write_through:
-            await self._remember_new(messages, session)
+            await self.remember_new(messages, session_id=session)
         question = last_question(messages)
         turn = (session, question, turns_of(messages))
         if self._recalled is None or self._recalled[0] != turn:
@@ -126,7 +128,7 @@ class AgentMemMemoryBlock(BaseMemoryBlock[str]):
 
     async def _aput(self, messages: list[ChatMessage]) -> None:
         for message in messages:
-            await self._remember_new([message], message.additional_kwargs.get("session_id") or self.session_id)
+            await self.remember_new([message], session_id=message.additional_kwargs.get("session_id") or self.session_id)
 
     async def aput(self, messages: list[ChatMessage], from_short_term_memory: bool = False, session_id: str | None = None) -> None:
         """Remember messages. Unlike the inherited method it writes nothing into them: they are other blocks' messages, too."""
@@ -134,7 +136,7 @@ class AgentMemMemoryBlock(BaseMemoryBlock[str]):
             if session_id is None:
                 await self._aput(messages)
             else:
-                await self._remember_new(messages, session_id)
+                await self.remember_new(messages, session_id=session_id)
 
     async def atruncate(self, content: Any, tokens_to_truncate: int) -> str | None:
         """Return the content without its last memories, so that it has so many tokens less; None if nothing is left."""
@@ -145,6 +147,7 @@ class AgentMemMemoryBlock(BaseMemoryBlock[str]):
     async def remember(self, messages: Sequence[ChatMessage], *, session_id: str | None = None) -> None:
         """Store the words of messages at once. Never raises: what cannot be stored now is tried again with the next."""
         said = [(session_id, item) for message in messages if (item := item_of(message, self.roles)) is not None]
+        self._note(session_id, [item for _, item in said])
         waiting, self._waiting = [*self._waiting, *said], []
         while waiting:
             session = waiting[0][0]
@@ -163,6 +166,16 @@ class AgentMemMemoryBlock(BaseMemoryBlock[str]):
             finally:  # a cancelled caller's too
                 self._waiting += [] if stored else together[-KNOWN_LIMIT:]
             waiting = [(other, item) for other, item in waiting if other != session]
+
+    async def remember_new(self, messages: Sequence[ChatMessage], *, session_id: str | None = None) -> None:
+        """Store the words of those messages that this block has not stored yet. Never raises."""
+        new = {}
+        for message in messages:
+            item = item_of(message, self.roles)
+            if item is not None and (key := _key(session_id, item)) not in self._known:
+                new[key] = message
+        if new or self._waiting:
+            await self.remember(list(new.values()), session_id=session_id)
 
     async def recall(self, question: str, *, session_id: str | None = None, seen: Sequence[ChatMessage] = ()) -> str:
         """Return the memories that a question is about, as a model is shown them; empty if there are none. Never raises.
@@ -201,18 +214,15 @@ class AgentMemMemoryBlock(BaseMemoryBlock[str]):
                 break
         return []
 
-    async def _remember_new(self, messages: Sequence[ChatMessage], session_id: str | None) -> None:
-        """Remember those messages that were not shown before."""
-        new = {}
-        for message in messages:
-            item = item_of(message, self.roles)
-            if item is not None and (key := (session_id, item["role"], plain(item["content"]))) not in self._known:
-                new[key] = message
-        self._known.update(dict.fromkeys(new))
+    def _note(self, session_id: str | None, items: Sequence[dict[str, Any]]) -> None:
+        """Note what was remembered: not the words, which may be purged."""
+        self._known.update(dict.fromkeys(_key(session_id, item) for item in items))
         while len(self._known) > KNOWN_LIMIT:
             self._known.popitem(last=False)
-        if new or self._waiting:
-            await self.remember(list(new.values()), session_id=session_id)
 
     def _count(self, text: str) -> int:
         return len(self.tokenizer_fn(text))
+
+
+def _key(session_id: str | None, item: dict[str, Any]) -> bytes:
+    return hashlib.blake2b(json.dumps([session_id, item["role"], plain(item["content"])]).encode(), digest_size=16).digest()

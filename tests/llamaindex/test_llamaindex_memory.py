@@ -575,3 +575,12 @@ import os; os._exit(0)  # without saying goodbye
     run_python(program, path, "s1", "I am allergic to peanuts")
     shown = run_python(program, path, "s2", "What am I allergic to?")
     assert "I am allergic to peanuts</memory>" in shown
+
+
+async def test_where_twins_are_kept_a_history_set_again_is_not_remembered_again(opened: Open, url: str) -> None:
+    mem = opened(url, twins="keep")
+    memory = AgentMemMemory.from_defaults(mem, user_id="ana", session_id="s1")
+    for text in ("yes", "no", "yes"):
+        await memory.aput(user(text))
+    await memory.aset([*await memory.aget_all(), user("new")])
+    assert [m.text for m in mem.list(user_id="ana")] == ["yes", "no", "yes", "new"]
