@@ -31,6 +31,7 @@ from .running import run_sync
 # What of a memory and of its block is written down beside the file; the rest are objects of the framework or functions
 SAVED: Final = ("token_limit", "token_flush_size", "chat_history_token_ratio", "session_id")
 ESTIMATE: Final = "_token_size_estimate"  # how the tokens of an image are called, and of whatever else this version of `Memory` knows
+THOUGHT: Final = ("tool_call", "thinking")  # blocks that a model writes beside its answer
 SAVED_OF_BLOCK: Final = ("agent_id", "mode", "wait", "k", "token_limit", "min_score", "using", "roles", "priority")
 
 
@@ -197,6 +198,18 @@ class AgentMemMemory(Memory):
         if any(message.role == "user" for message in messages):
             self.block.forget_recalled()
         await self.block.remember(messages, session_id=self.session_id)
+
+    def _estimate_token_count(self, message_or_blocks: Any) -> int:
+        """Return the tokens of messages or blocks, those of tool calls and of thoughts too.
+
+        Versions of `Memory` up to 0.14.25 take these for nothing, and then a history of tool calls grows without end.
+        """
+        counted = super()._estimate_token_count
+        items = message_or_blocks if isinstance(message_or_blocks, list) else [message_or_blocks]
+        blocks = [block for item in items if isinstance(item, ChatMessage) for block in item.blocks]
+        missed = [block for block in blocks if block.block_type in THOUGHT and not counted(ChatMessage(blocks=[block]))]
+        texts = [getattr(block, "content", None) or block.model_dump_json() for block in missed]
+        return int(counted(message_or_blocks)) + sum(len(self.tokenizer_fn(text)) for text in texts)
 
     def _insert_memory_content(
         self, chat_history: list[ChatMessage], memory_content: list[ContentBlock], chat_message_data: list[ChatMessage]

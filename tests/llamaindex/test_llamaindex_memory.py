@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from llama_index.core.base.llms.types import ChatMessage, ImageBlock, TextBlock, ToolCallBlock
+from llama_index.core.base.llms.types import ChatMessage, ImageBlock, TextBlock, ThinkingBlock, ToolCallBlock
 from llama_index.core.memory import BaseMemory, InsertMethod, Memory, StaticMemoryBlock
 from llama_index.core.storage.chat_store.base_db import MessageStatus
 
@@ -114,6 +114,25 @@ def test_a_session_goes_on_where_it_was(make: Make) -> None:
 async def test_tokens_are_counted_as_memory_counts_them(make: Make) -> None:
     memory = make(image_token_size_estimate=7)
     assert memory._estimate_token_count(ChatMessage(role="user", blocks=[ImageBlock(url="http://localhost/a.png")])) == 7
+
+
+async def test_tool_calls_and_thoughts_are_counted_once(make: Make) -> None:
+    memory = make()
+    call = ToolCallBlock(tool_call_id="1", tool_name="search", tool_kwargs={"query": "word " * 50})
+    thought = ThinkingBlock(content="one two three")
+    message = ChatMessage(role="assistant", blocks=[call, thought, TextBlock(text="four five")])
+    expected = len(call.model_dump_json().split()) + 3 + 2
+    assert memory._estimate_token_count(message) == expected
+    assert memory._estimate_token_count([message, user("six")]) == expected + 1
+    assert memory._estimate_token_count("a b") == memory._estimate_token_count([TextBlock(text="a b")]) == 2
+
+
+async def test_a_history_of_tool_calls_is_archived_like_any(make: Make) -> None:
+    memory = make(token_limit=50, token_flush_size=10, chat_history_token_ratio=1.0)
+    call = ToolCallBlock(tool_call_id="1", tool_name="search", tool_kwargs={"query": "word " * 200})
+    for _ in range(10):
+        await memory.aput_messages([user("hi"), ChatMessage(role="assistant", blocks=[call])])
+    assert len(await memory.aget_all(MessageStatus.ACTIVE)) < 20
 
 
 @pytest.mark.parametrize(
