@@ -12,12 +12,16 @@ from typing import Any, Final
 from uuid import uuid4
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
+from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.llms.llm import LLM
+
 from ..config import MEMORY_URL
 from ..errors import InvalidInputError, ScopeError, shown
 from ..memory import AgentMemory
 from ..models import SHARED, UserId
 from ..opening import MemoryOrPath, open_memory
 from ..pipeline.checks import read_name
+from .models import llamaindex_embedder, llamaindex_llm
 
 # Weak on both sides: they keep no file open, and know nothing but which open memory a saved number meant
 _NUMBERS: Final[WeakKeyDictionary[AgentMemory, str]] = WeakKeyDictionary()
@@ -31,7 +35,7 @@ class Connection:
 
     Args:
         memory: An open memory, or a path, which is opened at once for this adapter alone.
-        settings: How a path is opened, as for `AgentMemory`.
+        settings: How a path is opened, as for `AgentMemory`. `llm` and `embedder` may be LlamaIndex's.
 
     Raises:
         InvalidInputError: it is neither, or settings were given for a memory that is open already.
@@ -41,7 +45,7 @@ class Connection:
         if isinstance(memory, AgentMemory) and settings:
             raise InvalidInputError(f"{', '.join(settings)}: these say how a path is opened, and this memory is open already")
         self._memory: AgentMemory | None
-        self._memory, self._owned = open_memory(memory, **settings)
+        self._memory, self._owned = open_memory(memory, **{name: _ours(value) for name, value in settings.items()})
         self._saved: dict[str, Any] = {}
         self._lock = threading.Lock()
 
@@ -106,6 +110,13 @@ class Connection:
             raise InvalidInputError(f"this memory was saved and is no longer open, and {why}: call use(AgentMemory({shown(path)}, ...))")
         settings["queue"] = settings["queue"] and tuple(settings["queue"])  # JSON has no tuples
         return AgentMemory(path, **settings), True
+
+
+def _ours(setting: Any) -> Any:
+    """Return a model of LlamaIndex as the core takes it, and anything else as it is."""
+    if isinstance(setting, LLM):
+        return llamaindex_llm(setting)
+    return llamaindex_embedder(setting) if isinstance(setting, BaseEmbedding) else setting
 
 
 def read_owner(user_id: UserId | None) -> str | None:

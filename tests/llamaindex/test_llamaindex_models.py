@@ -24,7 +24,7 @@ from agentmem_integrations import (
     ModelRequestError,
     ModelTimeoutError,
 )
-from agentmem_integrations.llamaindex import llamaindex_embedder, llamaindex_llm
+from agentmem_integrations.llamaindex import AgentMemMemory, llamaindex_embedder, llamaindex_llm
 from agentmem_integrations.ports import ChatMessage as Asked
 from agentmem_integrations.ports import ChatRequest
 from agentmem_integrations.testing.chat import RuleChat
@@ -300,3 +300,17 @@ def test_a_failing_embedding_loses_nothing(path: str) -> None:
 def test_what_is_no_embedding_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="no LlamaIndex embedding"):
         llamaindex_embedder("text-embedding-3-small")  # type: ignore[arg-type]  # what is tested
+
+
+def test_an_adapter_takes_them_as_they_are(path: str) -> None:
+    memory = AgentMemMemory.from_defaults(path, user_id="ana", llm=Ruled(), embedder=Letters(), mode="intelligent", wait=True)
+    memory.put(ChatMessage(role="user", content="I live in Porto"))
+    assert "The user lives in Porto" in [m.text for m in memory.memory.list(user_id="ana")]
+    assert memory.memory._engine.store.identity("default").name == "llamaindex:Letters:letters"
+    memory.close()
+
+
+@pytest.mark.parametrize("setting", [{"llm": MockLLM()}, {"embedder": MockEmbedding(embed_dim=3)}])
+def test_the_core_takes_none_that_is_not_wrapped(path: str, setting: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInputError, match=r"pass|use"):
+        AgentMemory(path, **setting)
