@@ -39,6 +39,11 @@ class Collection(Porting, Reembedding, MemoryVerbs):
         self._room.engine.check_open()
         return self._room.engine.store.identity(self._room.namespace)
 
+    @property
+    def mode(self) -> Mode:
+        """How `add` works unless it says otherwise."""
+        return self._room.mode
+
     def for_user(self, user_id: UserId) -> UserMemory:
         """Return a view bound to one user: its calls need no `user_id` and can reach nobody else's memory."""
         return UserMemory(self._room, self._scope(user_id, None, None).user_id)

@@ -19,6 +19,18 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "static_embeddings": ("StaticEmbeddings",),
     "store": ("AgentMemStore",),
     "vectorstore": ("AgentMemVectorStore",),
+    from .chat_history import AgentMemChatMessageHistory
+    from .middleware import MemoryMiddleware
+    from .models import langchain_embedder, langchain_llm
+    from .retriever import AgentMemRetriever
+    from .tools import memory_tools
+
+_HOMES: dict[str, tuple[str, ...]] = {
+    "chat_history": ("AgentMemChatMessageHistory",),
+    "middleware": ("MemoryMiddleware",),
+    "models": ("langchain_embedder", "langchain_llm"),
+    "retriever": ("AgentMemRetriever",),
+    "tools": ("memory_tools",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -28,6 +40,12 @@ __all__ = [
     "StaticEmbeddings",
     "escape_label",
     "unescape_label",
+    "AgentMemChatMessageHistory",
+    "AgentMemRetriever",
+    "MemoryMiddleware",
+    "langchain_embedder",
+    "langchain_llm",
+    "memory_tools",
 ]
 
 

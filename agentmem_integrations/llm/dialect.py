@@ -46,7 +46,7 @@ class Dialect:
                 schema = {"name": request.schema_name, "strict": True, "schema": request.schema}
                 body["response_format"] = {"type": "json_schema", "json_schema": schema}
             else:
-                body["messages"] = _with_schema(messages, request.schema)
+                body["messages"] = with_schema(messages, request.schema)
                 if self.format == "json":
                     body["response_format"] = {"type": "json_object"}
         return body
@@ -73,7 +73,7 @@ class Dialect:
         return None
 
 
-def _with_schema(messages: list[dict[str, str]], schema: Mapping[str, Any]) -> list[dict[str, str]]:
+def with_schema(messages: list[dict[str, str]], schema: Mapping[str, Any]) -> list[dict[str, str]]:
     """Say what the answer must look like in the first system message, and not in one of its own: some templates take only one."""
     demand = f"Answer with nothing but one JSON object that fits this JSON schema:\n{json.dumps(schema, ensure_ascii=False)}"
     if messages and messages[0]["role"] == "system":

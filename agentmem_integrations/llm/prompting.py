@@ -52,7 +52,7 @@ class Prompt:
 
 def extraction(turns: Sequence[Turn]) -> Prompt:
     """Return the prompt that asks for the facts in messages. All of them must be of one scope; `facts.read_facts` reads the reply."""
-    lines = [_line(_turn(number, turn)) for number, turn in enumerate(turns, 1)]
+    lines = [line_of(_turn(number, turn)) for number, turn in enumerate(turns, 1)]
     return _prompt(EXTRACT, lines, facts.SCHEMA, facts.SCHEMA_NAME)
 
 
@@ -61,8 +61,8 @@ def deciding(new: Sequence[Fact], memories: Sequence[Memory]) -> Prompt:
 
     The memories are shown by number, never by id.
     """
-    lines = [_line(_memory(number, memory)) for number, memory in enumerate(memories, 1)]
-    lines += [_line({"fact": number, "text": fact.text}) for number, fact in enumerate(new, 1)]
+    lines = [line_of(_memory(number, memory)) for number, memory in enumerate(memories, 1)]
+    lines += [line_of({"fact": number, "text": fact.text}) for number, fact in enumerate(new, 1)]
     lines.append(f"Decide about {len(new)} fact{'s' if len(new) > 1 else ''}.")  # small models go on where the examples stopped
     return _prompt(DECIDE, lines, decisions.SCHEMA, decisions.SCHEMA_NAME)
 
@@ -133,7 +133,8 @@ def _memory(number: int, memory: Memory) -> dict[str, Any]:
     return {key: value for key, value in told.items() if value}
 
 
-def _line(values: Mapping[str, Any]) -> str:
+def line_of(values: Mapping[str, Any]) -> str:
+    """Return data as one line of JSON that nothing in it can end, nor what stands around it."""
     return _HIDDEN.sub(_escaped, json.dumps(values, ensure_ascii=False))
 
 

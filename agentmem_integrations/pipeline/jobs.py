@@ -96,9 +96,9 @@ class Jobs:
             return kept
         memories = [event.memory for event in kept.events]
         owed = any(event.event != "NONE" for event in kept.events)
-        if not owed and not wait:
-            return kept
         if not wait:
+            if not owed:  # the words were known, and nothing was owed so far
+                await self._owe(job, scope, memories)
             self._begin(job, scope, memories, 0)
             return AddResult(kept.events, "queued")
         told = await self._attended(job if owed else None, scope, memories)
@@ -178,16 +178,18 @@ class Jobs:
     ) -> None:
         if job is None:  # the words were known, and nothing was owed so far
             job = new_id()
-            ids = tuple(memory.id for memory in memories)
-            owner = Scope(scope.namespace, scope.user_id)
-            owe = Owe(Selection(scope.namespace, owner, ids, any_validity=True), job, datetime.now(UTC) + LEASE)
-            await self._writing.arun(Write([owe], one))
+            await self._owe(job, scope, memories)
         unreached = all(isinstance(error, _UNREACHED) for error in errors)
         dead = attempts + 1 >= (ATTEMPTS_UNREACHED if unreached else ATTEMPTS)
         wait = min(RETRY_AFTER * 2 ** min(attempts, 20), RETRY_AT_MOST)
         reason = "; ".join(dict.fromkeys(f"{type(error).__name__}: {error}" for error in errors))[:500]
         log.warning("an extraction of %s %s: %s", self._namespace, "is given up" if dead else "waits", type(errors[0]).__name__)
         await self._writing.arun(Write([PutOff(job, None if dead else datetime.now(UTC) + wait, reason)], one))
+
+    async def _owe(self, job: str, scope: Scope, memories: Sequence[Memory]) -> None:
+        ids = tuple(memory.id for memory in memories)
+        selection = Selection(scope.namespace, Scope(scope.namespace, scope.user_id), ids, any_validity=True)
+        await self._writing.arun(Write([Owe(selection, job, datetime.now(UTC) + LEASE)], one))
 
     async def _run(self) -> None:
         """Take over what is due, and say of what is being worked on that it is."""
