@@ -9,6 +9,7 @@ from ..config import MAX_K, Using
 from ..errors import EmbeddingError, InvalidInputError, StorageError, shown
 from ..llm.prompting import line_of
 from ..models import Memory
+from ..pipeline.checks import read_count
 from .steps import Steps, verb
 from .whose import Owner
 
@@ -70,8 +71,7 @@ class Recalling:
     agent_id: str | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.k, bool) or not isinstance(self.k, int) or not 0 <= self.k <= MAX_K - SPARE:
-            raise InvalidInputError(f"k={shown(self.k)}: pass a number from 0 (only memories of kind 'core') to {MAX_K - SPARE}")
+        read_count(self.k, "k", 0, MAX_K - SPARE)
         least = self.token_counter(f"{OPENING}\n{CLOSING}")
         if isinstance(self.token_budget, bool) or not isinstance(self.token_budget, int) or self.token_budget < least:
             raise InvalidInputError(f"token_budget={shown(self.token_budget)}: pass a whole number, {least} at least for an empty frame")

@@ -10,10 +10,12 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from pydantic import BaseModel, Field
 
+from ..config import MAX_K
 from ..errors import AgentMemError, EmbeddingError, InvalidInputError, ScopeError
 from ..memory import AgentMemory
 from ..models import UserId
 from ..opening import MemoryOrPath
+from ..pipeline.checks import read_count
 from .models import open_adapted
 from .recalling import CORE, SPARE, as_lines
 from .sayings import words_of
@@ -75,7 +77,7 @@ def memory_tools(
         InvalidInputError: an argument that makes no sense.
     """
     opened, _ = open_adapted(memory, settings)
-    return list(_Tools(opened, Whose(user_id, user_key), agent_id, k, erase=erase).all())
+    return list(_Tools(opened, Whose(user_id, user_key), agent_id, read_count(k, "k", 1, MAX_K - SPARE), erase=erase).all())
 
 
 @dataclass(frozen=True, slots=True)

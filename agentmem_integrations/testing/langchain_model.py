@@ -108,7 +108,7 @@ def _chunks(message: AIMessage) -> Iterator[ChatGenerationChunk]:
     for number, word in enumerate(words):
         last = number == len(words) - 1
         chunk = AIMessageChunk(
-            word if last else f"{word} ",
+            content=word if last else f"{word} ",
             id=message.id,
             tool_calls=message.tool_calls if last else [],
             chunk_position="last" if last else None,

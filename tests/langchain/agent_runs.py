@@ -1,9 +1,7 @@
-"""Agents with a memory, and what their model was shown."""
+"""Agents with a memory: how they are made and run, and what their model was shown."""
 
-from collections.abc import Callable
 from typing import Any
 
-import pytest
 from langchain.agents import create_agent
 from langchain_core.messages import BaseMessage, SystemMessage
 
@@ -12,13 +10,19 @@ from agentmem_integrations.langchain import MemoryMiddleware
 from agentmem_integrations.testing.langchain_model import ScriptedChatModel
 
 
-def run_of(user: str | None = "ana", thread: str | None = "t1") -> dict[str, Any]:
+def agent_of(script: Any, middleware: MemoryMiddleware, **options: Any) -> Any:
+    """Make an agent around a script and a middleware."""
+    model = script if isinstance(script, ScriptedChatModel) else ScriptedChatModel(script=script)
+    return create_agent(model, middleware=[middleware], **options)
+
+
+def run_of(user: str | None = "ana", thread: str | None = "t1") -> Any:
     """Return the config of a run."""
     named = {"user_id": user, "thread_id": thread}
     return {"configurable": {key: name for key, name in named.items() if name is not None}}
 
 
-def says(text: str) -> dict[str, Any]:
+def says(text: Any) -> Any:
     """Return the input of a run in which the user says something."""
     return {"messages": [{"role": "user", "content": text}]}
 
@@ -31,14 +35,3 @@ def system_of(messages: list[BaseMessage]) -> str:
 def texts(mem: AgentMemory, user: str = "ana", **narrow: Any) -> list[str]:
     """Return what is stored of a user, in order."""
     return [memory.text for memory in mem.list(user_id=user, limit=1_000, **narrow)]
-
-
-@pytest.fixture
-def agent_of() -> Callable[..., Any]:
-    """Make an agent around a script and a middleware."""
-
-    def make(script: Any, middleware: MemoryMiddleware, **options: Any) -> Any:
-        model = script if isinstance(script, ScriptedChatModel) else ScriptedChatModel(script=script)
-        return create_agent(model, middleware=[middleware], **options)
-
-    return make
