@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from threading import Lock
 from types import TracebackType
-from typing import Annotated, Any, Final, NotRequired, Self
+from typing import Annotated, Any, Final, NotRequired, Self, get_args
 from uuid import uuid4
 
 from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
@@ -19,6 +19,7 @@ from ..errors import InvalidInputError, shown
 from ..memory import AgentMemory
 from ..models import UserId
 from ..opening import MemoryOrPath
+from ..pipeline.checks import read_choice
 from .models import AgentsModel, open_adapted
 from .recalling import QUESTION, Recalling, about_tokens
 from .sayings import ROLES, Role, begin_of_turn, question_of, sayings, words_of
@@ -105,6 +106,8 @@ class MemoryMiddleware(AgentMiddleware[MemoryState, Any, Any]):
         **settings: Any,
     ) -> None:
         super().__init__()
+        if mode is not None:
+            read_choice(mode, "mode", get_args(Mode))
         self._roles = _read_roles(roles)
         self._whose = Whose(user_id, user_key)
         self._recalling = Recalling(k, token_budget, token_counter, using, min_score, filter, kind, agent_id)
@@ -185,7 +188,7 @@ class MemoryMiddleware(AgentMiddleware[MemoryState, Any, Any]):
         messages = state["messages"]
         text = yield from self._recall(state, owner)
         start = begin_of_turn(messages, state.get(TOLD))
-        yield from self._telling.begin(owner, sayings(messages[start:], self._roles & {"user"}))
+        yield from self._telling.begin(owner, sayings(messages[start:], self._roles))
         return {RECALL: self._recalled.keep(text), TOLD: (messages[start - 1].id or "") if start else ""}
 
     def _recall(self, state: Any, owner: Owner) -> Steps[str]:

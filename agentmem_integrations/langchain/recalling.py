@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from ..config import MAX_K, Using
 from ..errors import EmbeddingError, InvalidInputError, StorageError, shown
+from ..filters import parse
 from ..llm.prompting import line_of
 from ..models import Memory
-from ..pipeline.checks import read_count
+from ..pipeline.checks import read_choice, read_count, read_fraction, read_kinds
 from .steps import Steps, verb
 from .whose import Owner
 
@@ -58,7 +59,7 @@ class Recalling:
         agent_id: See there.
 
     Raises:
-        InvalidInputError: the budget does not even hold what stands around the memories.
+        InvalidInputError: a value that makes no sense, or a budget that does not even hold what stands around the memories.
     """
 
     k: int = 8
@@ -72,6 +73,10 @@ class Recalling:
 
     def __post_init__(self) -> None:
         read_count(self.k, "k", 0, MAX_K - SPARE)
+        read_choice(self.using, "using", get_args(Using))
+        read_fraction(self.min_score, "min_score")
+        parse(self.filter)
+        read_kinds(self.kind)
         least = self.token_counter(f"{OPENING}\n{CLOSING}")
         if isinstance(self.token_budget, bool) or not isinstance(self.token_budget, int) or self.token_budget < least:
             raise InvalidInputError(f"token_budget={shown(self.token_budget)}: pass a whole number, {least} at least for an empty frame")

@@ -32,10 +32,18 @@ class Whose:
     Attributes:
         user_id: The owner of every run; None if each run names one.
         key: What the owner is called in a run's context and in `configurable`.
+
+    Raises:
+        InvalidInputError: a name that cannot be one.
     """
 
     user_id: UserId | None = None
     key: str = USER_KEY
+
+    def __post_init__(self) -> None:
+        if self.user_id is not None:
+            _name(self.user_id, "user_id")
+        read_name(self.key, "user_key")
 
     def owner(self, config: Mapping[str, Any] | None, context: Any) -> Owner:
         """Return the owner of a run.

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,10 +16,12 @@ from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
-from agentmem_integrations import SHARED, AgentMemory, InvalidInputError, ScopeError, StoreFullError
+from agentmem_integrations import SHARED, AgentMemory, InvalidInputError, ScopeError
 from agentmem_integrations.langchain import MemoryMiddleware
 from agentmem_integrations.langchain.middleware import RECALL
 from agentmem_integrations.langchain.recalling import CLOSING, OPENING, about_tokens
+from agentmem_integrations.testing.embedders import HashEmbedder
+from agentmem_integrations.testing.faults import FailingVFS
 from agentmem_integrations.testing.langchain_model import ScriptedChatModel, calling
 
 Opened = Callable[..., AgentMemory]
@@ -137,6 +139,8 @@ def test_a_restarted_program_remembers(path: str, run_python: Callable[..., str]
 import sys
 from langchain.agents import create_agent
 from agentmem_integrations.langchain import MemoryMiddleware
+from agentmem_integrations.testing.embedders import HashEmbedder
+from agentmem_integrations.testing.faults import FailingVFS
 from agentmem_integrations.testing.langchain_model import ScriptedChatModel
 model = ScriptedChatModel(script=["Well."])
 agent = create_agent(model, middleware=[MemoryMiddleware(sys.argv[1])])
@@ -415,7 +419,9 @@ def test_calls_and_results_of_tools_are_left_out(mem: AgentMemory) -> None:
     [(["user"], ["Tea, please"]), (["assistant"], ["Enjoy!"]), (["user", "tool"], ["Tea, please", "tea is on its way"])],
 )
 def test_whose_words_are_stored_can_be_chosen(mem: AgentMemory, roles: list[Any], stored: list[str]) -> None:
-    agent_of([calling("order", dish="tea"), "Enjoy!"], MemoryMiddleware(mem, roles=roles), tools=[order]).invoke(says("Tea, please"), run_of())
+    agent_of([calling("order", dish="tea"), "Enjoy!"], MemoryMiddleware(mem, roles=roles), tools=[order]).invoke(
+        says("Tea, please"), run_of()
+    )
     assert texts(mem) == stored
 
 
@@ -519,71 +525,67 @@ def test_a_tool_that_raises_costs_no_words(mem: AgentMemory) -> None:
 
 
 @pytest.fixture
-def failing(mem: AgentMemory, monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
-    """Make writes and reads of the memory fail while asked to."""
-    switch = {"add": False, "search": False}
-    write, gather = mem._room.engine.store.write, mem._room.engine.store.gather
-
-    def refuse(what: str, work: Callable[..., Any]) -> Callable[..., Any]:
-        def called(*args: Any, **kwargs: Any) -> Any:
-            if switch[what]:
-                raise StoreFullError("the disk is full")
-            return work(*args, **kwargs)
-
-        return called
-
-    monkeypatch.setattr(type(mem._room.engine.store), "write", lambda self, *a, **k: refuse("add", write)(*a, **k))
-    monkeypatch.setattr(type(mem._room.engine.store), "gather", lambda self, *a, **k: refuse("search", gather)(*a, **k))
-    return switch
+def disk() -> Iterator[FailingVFS]:
+    with FailingVFS() as layer:
+        yield layer
 
 
-def test_a_failing_store_breaks_no_agent_and_loses_no_words(
-    mem: AgentMemory, failing: dict[str, bool], caplog: pytest.LogCaptureFixture
+def test_a_failing_disk_breaks_no_agent_and_loses_no_words(
+    disk: FailingVFS, path: str, opened: Opened, caplog: pytest.LogCaptureFixture
 ) -> None:
+    mem = opened(path)
     agent = agent_of(["One.", "Two.", "Three."], MemoryMiddleware(mem))
-    failing["add"] = True
+    disk.fail("write")
     with caplog.at_level(logging.WARNING, "agentmem.langchain"):
         assert agent.invoke(says("I moved to Lisbon"), run_of("ana", "t1"))["messages"][-1].text == "One."
         agent.invoke(says("I like jazz"), run_of("ben", "t2"))
-    assert "StoreFullError" in caplog.text
+    assert "2 messages of a turn are not stored yet: StoreFullError" in caplog.text
     assert "Lisbon" not in caplog.text
     assert texts(mem) == texts(mem, "ben") == []
-    failing["add"] = False
+    disk.mend()
     agent.invoke(says("Hello"), run_of("cleo", "t3"))
     assert texts(mem) == ["I moved to Lisbon", "One."]
     assert texts(mem, "ben") == ["I like jazz", "Two."]
     assert texts(mem, "cleo") == ["Hello", "Three."]
 
 
-def test_what_could_not_be_written_is_written_by_flush(mem: AgentMemory, failing: dict[str, bool]) -> None:
+def test_what_could_not_be_written_is_written_by_flush(disk: FailingVFS, path: str, opened: Opened) -> None:
+    mem = opened(path)
     middleware = MemoryMiddleware(mem)
-    failing["add"] = True
+    disk.fail("write")
     agent_of(["One."], middleware).invoke(says("I moved to Lisbon"), run_of())
     assert middleware.flush() == 2
-    failing["add"] = False
+    disk.mend()
     assert middleware.flush() == 0
     assert texts(mem) == ["I moved to Lisbon", "One."]
 
 
-def test_after_a_restart_the_checkpoint_still_has_what_could_not_be_written(mem: AgentMemory, failing: dict[str, bool]) -> None:
+def test_after_a_restart_the_checkpoint_still_has_what_could_not_be_written(disk: FailingVFS, path: str, opened: Opened) -> None:
+    mem = opened(path)
     saver = InMemorySaver()
-    failing["add"] = True
+    disk.fail("write")
     agent_of(["One."], MemoryMiddleware(mem), checkpointer=saver).invoke(says("I moved to Lisbon"), run_of())
-    failing["add"] = False
+    disk.mend()
     agent_of(["Two."], MemoryMiddleware(mem), checkpointer=saver).invoke(says("I like jazz"), run_of())
-    assert texts(mem) == ["I moved to Lisbon", "I like jazz", "One.", "Two."]
+    assert texts(mem) == ["I moved to Lisbon", "One.", "I like jazz", "Two."]
 
 
 def test_a_store_that_cannot_be_read_costs_the_memories_and_not_the_answer(
-    mem: AgentMemory, failing: dict[str, bool], caplog: pytest.LogCaptureFixture
+    disk: FailingVFS, path: str, opened: Opened, caplog: pytest.LogCaptureFixture
 ) -> None:
-    mem.add("Ana likes tea", user_id="ana")
-    failing["search"] = True
-    model = ScriptedChatModel(script=["Hi."])
+    with AgentMemory(path, embedder=HashEmbedder()) as before:
+        before.add("Ana likes tea", user_id="ana")
+    mem = opened(path)
+    disk.fail("read")
+    model = ScriptedChatModel(script=["Hi.", "Tea."])
+    agent = agent_of(model, MemoryMiddleware(mem))
     with caplog.at_level(logging.WARNING, "agentmem.langchain"):
-        assert agent_of(model, MemoryMiddleware(mem)).invoke(says("What do I like?"), run_of())["messages"][-1].text == "Hi."
+        assert agent.invoke(says("What do I like?"), run_of())["messages"][-1].text == "Hi."
     assert told(model) == []
-    assert "nothing is recalled: StoreFullError" in caplog.text
+    assert "nothing is recalled: " in caplog.text
+    disk.mend()
+    agent.invoke(says("What do I like?"), run_of(thread="t2"))
+    assert "Ana likes tea" in told(model)
 
 
 def test_a_failing_embedder_leaves_the_search_by_words(opened: Opened, caplog: pytest.LogCaptureFixture) -> None:
@@ -666,6 +668,12 @@ def test_an_open_memory_stays_open(mem: AgentMemory) -> None:
         ({"embedder": "static"}, "embedder: a memory that is open"),
         ({"mode": "intelligent"}, "needs a language model"),
         ({"mode": "clever"}, "mode='clever'"),
+        ({"using": "magic"}, "using='magic'"),
+        ({"min_score": 2}, "min_score=2"),
+        ({"filter": {"$magic": 1}}, "magic"),
+        ({"kind": "magic"}, "magic"),
+        ({"user_id": ""}, "user_id has 0 characters"),
+        ({"user_key": 5}, "user_key=5"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(mem: AgentMemory, options: dict[str, Any], complaint: str) -> None:
