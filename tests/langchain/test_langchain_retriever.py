@@ -1,0 +1,127 @@
+"""The retriever: LangChain's own suite, and what its documents say."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from langchain_core.documents import Document
+from langchain_core.runnables import ConfigurableField, RunnablePassthrough
+from langchain_tests.integration_tests import RetrieversIntegrationTests
+from pydantic import ValidationError
+
+from agentmem_integrations import AgentMemory, ScopeError
+from agentmem_integrations.langchain import AgentMemRetriever
+
+Opened = Callable[..., AgentMemory]
+
+
+class TestRetriever(RetrieversIntegrationTests):
+    @pytest.fixture(autouse=True)
+    def filled(self, opened: Opened) -> None:
+        self.memory = opened("memory://", embedder="static")
+        self.memory.add_batch([f"Ana likes tea number {number}" for number in range(9)], user_id="ana")
+
+    @property
+    def retriever_constructor(self) -> type[AgentMemRetriever]:
+        return AgentMemRetriever
+
+    @property
+    def retriever_constructor_params(self) -> dict[str, Any]:
+        return {"memory": self.memory, "user_id": "ana"}
+
+    @property
+    def retriever_query_example(self) -> str:
+        return "Which tea does Ana like?"
+
+
+@pytest.fixture
+def mem(opened: Opened) -> AgentMemory:
+    return opened("memory://", embedder="static")
+
+
+def test_a_document_tells_what_is_known_of_the_memory(mem: AgentMemory) -> None:
+    mem.add(
+        {"role": "user", "name": "Ana", "content": "I moved to Lisbon", "timestamp": "2026-05-02", "metadata": {"name": "move"}},
+        user_id="ana",
+        session_id="s1",
+        id="m1",
+    )
+    (document,) = AgentMemRetriever(memory=mem, user_id="ana").invoke("Where does she live?")
+    assert isinstance(document, Document)
+    assert (document.id, document.page_content) == ("m1", "I moved to Lisbon")
+    score = document.metadata.pop("score")
+    assert 0 < score <= 1
+    assert document.metadata == {
+        "name": "move",
+        "memory": {"kind": "episode", "role": "user", "name": "Ana", "session_id": "s1", "occurred_at": "2026-05-02T00:00:00+00:00"},
+    }
+
+
+def test_documents_come_best_first(mem: AgentMemory) -> None:
+    mem.add_batch(["Ana likes jazz", "Ana likes green tea", "Ana was born in May"], user_id="ana")
+    documents = AgentMemRetriever(memory=mem, user_id="ana").invoke("Which green tea does Ana like?")
+    assert documents[0].page_content == "Ana likes green tea"
+    scores = [document.metadata["score"] for document in documents]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_what_it_is_asked_with_wins_over_what_it_was_made_with(mem: AgentMemory) -> None:
+    mem.add("Ana likes tea", user_id="ana", metadata={"topic": "drinks"})
+    mem.add("Ana likes jazz", user_id="ana", metadata={"topic": "music"}, kind="semantic")
+    retriever = AgentMemRetriever(memory=mem, user_id="ana", filter={"topic": "drinks"})
+    assert [d.page_content for d in retriever.invoke("likes")] == ["Ana likes tea"]
+    assert [d.page_content for d in retriever.invoke("likes", filter={"topic": "music"})] == ["Ana likes jazz"]
+    assert [d.page_content for d in retriever.invoke("likes", filter=None, kind="semantic")] == ["Ana likes jazz"]
+    assert retriever.invoke("xyzzy", using="text") == []
+    assert retriever.invoke("likes", min_score=1.0) == []
+
+
+def test_no_user_finds_anothers(mem: AgentMemory) -> None:
+    mem.add("Ben likes tea", user_id="ben")
+    assert AgentMemRetriever(memory=mem, user_id="ana").invoke("tea") == []
+    with pytest.raises(ScopeError):
+        AgentMemRetriever(memory=mem).invoke("tea")
+
+
+def test_the_user_may_be_configured_for_each_run(mem: AgentMemory) -> None:
+    mem.add("Ana likes tea", user_id="ana")
+    mem.add("Ben likes tea", user_id="ben")
+    retriever = AgentMemRetriever(memory=mem).configurable_fields(user_id=ConfigurableField(id="user_id"))
+    for user in ("ana", "ben"):
+        (document,) = retriever.invoke("tea", {"configurable": {"user_id": user}})
+        assert document.page_content == f"{user.title()} likes tea"
+
+
+def test_a_view_of_one_user_and_a_collection_of_documents_need_no_user(mem: AgentMemory) -> None:
+    mem.add("Ana likes tea", user_id="ana")
+    docs = mem.collection("docs", twins="keep")
+    docs.add("Tea is made of leaves")
+    assert [d.page_content for d in AgentMemRetriever(memory=mem.for_user("ana")).invoke("tea")] == ["Ana likes tea"]
+    assert [d.page_content for d in AgentMemRetriever(memory=docs).invoke("tea")] == ["Tea is made of leaves"]
+
+
+def test_it_works_in_a_chain(mem: AgentMemory) -> None:
+    mem.add("Ana likes tea", user_id="ana")
+    chain = {"context": AgentMemRetriever(memory=mem, user_id="ana"), "question": RunnablePassthrough()} | RunnablePassthrough()
+    answer = chain.invoke("What does Ana like?")
+    assert answer["context"][0].page_content == "Ana likes tea"
+
+
+async def test_async_does_not_hold_up_the_event_loop(mem: AgentMemory, monkeypatch: pytest.MonkeyPatch) -> None:
+    mem.add("Ana likes tea", user_id="ana")
+    monkeypatch.setattr(mem, "search", None)  # nothing sync may be called
+    retriever = AgentMemRetriever(memory=mem, user_id="ana")
+    found = await asyncio.gather(*(retriever.ainvoke("tea", k=1) for _ in range(20)))
+    assert {documents[0].page_content for documents in found} == {"Ana likes tea"}
+
+
+def test_a_path_will_do(path: str) -> None:
+    with AgentMemory(path) as mem:
+        mem.add("Ana likes tea", user_id="ana")
+    assert AgentMemRetriever(memory=path, user_id="ana").invoke("tea")[0].page_content == "Ana likes tea"
+
+
+def test_something_else_than_a_memory_is_refused() -> None:
+    with pytest.raises(ValidationError, match="neither an open AgentMemory nor a path"):
+        AgentMemRetriever(memory=42)
