@@ -194,7 +194,7 @@ async def test_a_real_client_of_a_server_without_schemas_is_asked_without() -> N
 
 
 @pytest.mark.parametrize(
-    ("fault", "ours"), [("429", ModelBusyError), ("401", ModelAccessError), ("500", ModelError), ("silence", ModelTimeoutError)]
+    ("fault", "ours"), [("429", ModelBusyError), ("401", ModelAccessError), ("500", ModelError), ("stall", ModelTimeoutError)]
 )
 async def test_a_real_clients_errors_are_ours(fault: Any, ours: type[ModelError]) -> None:
     with OpenAIServer() as server:
