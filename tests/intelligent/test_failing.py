@@ -140,6 +140,16 @@ def test_answering_at_once_leaves_the_facts_to_the_background(thinking: Thinking
     assert facts_of(mem) == [PORTO]
 
 
+def test_words_that_are_known_are_read_in_the_background_too(thinking: Thinking) -> None:
+    mem = thinking(Says(SAID))
+    mem.add("I live in Porto", user_id="ana", mode="fast")
+    result = mem.add("I live in Porto", user_id="ana", wait=False)
+    assert (result.status, [event.event for event in result.events]) == ("queued", ["NONE"])
+    assert mem.flush() == 0
+    assert facts_of(mem) == [PORTO]
+    assert mem.jobs() == []
+
+
 def test_the_background_tries_again_by_itself(thinking: Thinking, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs_module, "RETRY_AFTER", timedelta(0))
     monkeypatch.setattr(jobs_module, "POLL_S", 0.05)
