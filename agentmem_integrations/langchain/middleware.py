@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from threading import Lock
 from types import TracebackType
-from typing import Annotated, Any, Final, NotRequired, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, NotRequired, Self, get_args
 from uuid import uuid4
 
 from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
@@ -27,6 +27,12 @@ from .steps import Steps, awalk, walk
 from .telling import Telling
 from .tools import memory_tools
 from .whose import USER_KEY, Owner, Whose
+
+if TYPE_CHECKING:
+    Request = ModelRequest[Any]
+    Response = ModelResponse[Any]
+else:  # in LangChain 1.0 they take no parameters
+    Request, Response = ModelRequest, ModelResponse
 
 RECALL: Final = "agentmem_recall"
 TOLD: Final = "agentmem_told"
@@ -51,7 +57,7 @@ class MemoryState(AgentState[Any]):
     agentmem_told: NotRequired[Annotated[str, PrivateStateAttr]]
 
 
-class MemoryMiddleware(AgentMiddleware[MemoryState, Any, Any]):
+class MemoryMiddleware(AgentMiddleware[MemoryState, Any]):
     """Gives an agent a memory that outlives its conversations.
 
     Once for each turn of the user it recalls what is known, and shows it to the model behind the application's own system
@@ -131,13 +137,11 @@ class MemoryMiddleware(AgentMiddleware[MemoryState, Any, Any]):
         """Async twin of `before_agent`."""
         return await awalk(self.memory, self._begin(state, self._owner(runtime)))
 
-    def wrap_model_call(self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]) -> ModelResponse[Any]:
+    def wrap_model_call(self, request: Request, handler: Callable[[Request], Response]) -> Response:
         """Show the model what was recalled."""
         return handler(self._told(request, walk(self.memory, self._text(request))))
 
-    async def awrap_model_call(
-        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
-    ) -> ModelResponse[Any]:
+    async def awrap_model_call(self, request: Request, handler: Callable[[Request], Awaitable[Response]]) -> Response:
         """Async twin of `wrap_model_call`."""
         return await handler(self._told(request, await awalk(self.memory, self._text(request))))
 
@@ -196,14 +200,14 @@ class MemoryMiddleware(AgentMiddleware[MemoryState, Any, Any]):
         present = {words_of(message) for message in messages}
         return (yield from self._recalling.recall(owner, question_of(messages, QUESTION), present))
 
-    def _text(self, request: ModelRequest[Any]) -> Steps[str]:
+    def _text(self, request: Request) -> Steps[str]:
         """Return what was recalled for this run; recalled anew where it was interrupted, and goes on in another process."""
         text = self._recalled.get(str(request.state.get(RECALL)))
         if text is None:
             text = yield from self._recall(request.state, self._owner(request.runtime))
         return text
 
-    def _told(self, request: ModelRequest[Any], text: str) -> ModelRequest[Any]:
+    def _told(self, request: Request, text: str) -> Request:
         if self._agents_model is not None:
             self._agents_model.use(request.model)
         return request.override(system_message=with_recalled(request.system_message, text)) if text else request

@@ -6,6 +6,9 @@ from typing import Any, Final, Literal
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
+from ..errors import InvalidInputError
+from ..pipeline.checks import read_name
+
 Role = Literal["user", "assistant", "tool"]
 
 ROLES: Final[tuple[Role, ...]] = ("user", "assistant")
@@ -60,8 +63,16 @@ def sayings(messages: Sequence[BaseMessage], roles: Collection[Role]) -> list[Sa
         role = role_of(message)
         if role in roles and (text := words_of(message)).strip():
             assert role is not None, "no role is among no roles"
-            found.append(Saying(message.id or f"{number}:{text}", role, text, message.name if role == "user" and message.name else None))
+            found.append(Saying(message.id or f"{number}:{text}", role, text, _name_of(message) if role == "user" else None))
     return found
+
+
+def _name_of(message: BaseMessage) -> str | None:
+    """Return the speaker's name; None for what cannot be stored as one: words must not be lost for it."""
+    try:
+        return read_name(message.name or None, "name")
+    except InvalidInputError:
+        return None
 
 
 def begin_of_turn(messages: Sequence[BaseMessage], told: str | None) -> int:

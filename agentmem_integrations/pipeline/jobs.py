@@ -118,6 +118,8 @@ class Jobs:
         async with self._claiming:
             jobs = await self._claim(ALL, due_only=False)
             for job in jobs:
+                if (ending := self._active.get(job.id)) is not None:  # it has put the job off, and is about to be gone
+                    await asyncio.gather(ending, return_exceptions=True)
                 self._begin(job.id, job.scope, job.memories, job.attempts)
         await asyncio.gather(*self._active.values(), return_exceptions=True)
         return sum(job.state != "dead" for job in await self._offload(lambda: self._store.jobs(self._namespace, None, ALL)))
@@ -197,7 +199,8 @@ class Jobs:
             try:
                 async with self._claiming:
                     for job in await self._claim(AT_ONCE - len(self._active), due_only=True):
-                        self._begin(job.id, job.scope, job.memories, job.attempts)
+                        if job.id not in self._active:
+                            self._begin(job.id, job.scope, job.memories, job.attempts)
                 if self._active:
                     await self._writing.arun(Write([Renew(list(self._active), datetime.now(UTC) + LEASE)], one))
             except AgentMemError as error:  # a task's edge: nobody is there to be told but the log
@@ -211,4 +214,4 @@ class Jobs:
             return []
         until = datetime.now(UTC) + LEASE
         jobs: list[Job] = await self._offload(lambda: self._store.claim(self._namespace, limit, until, due_only=due_only))
-        return [job for job in jobs if job.id not in self._active]
+        return jobs

@@ -441,8 +441,11 @@ def test_words_that_no_file_could_hold_are_stored_without_them(mem: AgentMemory)
 
 
 def test_names_of_speakers_are_kept(mem: AgentMemory) -> None:
-    agent_of(["Hi."], MemoryMiddleware(mem)).invoke({"messages": [HumanMessage("I like tea", name="Ana")]}, run_of())
-    assert [memory.name for memory in mem.list(user_id="ana")] == ["Ana", None]
+    agent = agent_of(["Hi.", "Hm."], MemoryMiddleware(mem))
+    agent.invoke({"messages": [HumanMessage("I like tea", name="Ana")]}, run_of())
+    agent.invoke({"messages": [HumanMessage("I like jazz", name="Ana" * 1_000)]}, run_of())
+    told = [(memory.text, memory.name) for memory in mem.list(user_id="ana")]
+    assert told == [("I like tea", "Ana"), ("Hi.", None), ("I like jazz", None), ("Hm.", None)]
 
 
 def test_summaries_are_nobodys_words_and_cost_no_turn(mem: AgentMemory) -> None:
