@@ -3,8 +3,12 @@
 import asyncio
 import json
 import logging
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -150,6 +154,22 @@ print(model.shown[0][0].text)
     assert "Lisbon" in run_python(program, path, "I moved to Lisbon in May", "monday")
     second = run_python(program, path, "Where do I live?", "friday")
     assert "I moved to Lisbon in May" in second
+
+
+def test_a_program_that_is_killed_while_the_agent_thinks_has_heard_the_user(path: str, tmp_path: Path) -> None:
+    program = """
+import os, signal, sys
+from langchain.agents import create_agent
+from agentmem_integrations.langchain import MemoryMiddleware
+from agentmem_integrations.testing.langchain_model import ScriptedChatModel
+model = ScriptedChatModel(script=lambda messages: os.kill(os.getpid(), signal.SIGKILL))
+agent = create_agent(model, middleware=[MemoryMiddleware(sys.argv[1])])
+agent.invoke({"messages": [("user", "I am allergic to peanuts")]}, {"configurable": {"user_id": "ana"}})
+"""
+    killed = subprocess.run([sys.executable, "-c", program, path], cwd=tmp_path, timeout=60, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with AgentMemory(path) as mem:
+        assert texts(mem) == ["I am allergic to peanuts"]
 
 
 # Whose memory
