@@ -10,7 +10,7 @@ from ..errors import EmbeddingError, InvalidInputError, StorageError, shown
 from ..filters import parse
 from ..llm.prompting import line_of
 from ..models import Memory
-from ..pipeline.checks import read_choice, read_count, read_fraction, read_kinds
+from ..pipeline.checks import read_choice, read_count, read_fraction, read_kinds, read_name
 from .steps import Steps, verb
 from .whose import Owner
 
@@ -77,6 +77,7 @@ class Recalling:
         read_fraction(self.min_score, "min_score")
         parse(self.filter)
         read_kinds(self.kind)
+        read_name(self.agent_id, "agent_id")
         least = self.token_counter(f"{OPENING}\n{CLOSING}")
         if isinstance(self.token_budget, bool) or not isinstance(self.token_budget, int) or self.token_budget < least:
             raise InvalidInputError(f"token_budget={shown(self.token_budget)}: pass a whole number, {least} at least for an empty frame")

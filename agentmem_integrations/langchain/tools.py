@@ -15,7 +15,7 @@ from ..errors import AgentMemError, EmbeddingError, InvalidInputError, ScopeErro
 from ..memory import AgentMemory
 from ..models import UserId
 from ..opening import MemoryOrPath
-from ..pipeline.checks import read_count
+from ..pipeline.checks import read_count, read_flag, read_name
 from .models import open_adapted
 from .recalling import CORE, SPARE, as_lines
 from .sayings import words_of
@@ -76,8 +76,10 @@ def memory_tools(
     Raises:
         InvalidInputError: an argument that makes no sense.
     """
+    whose, agent = Whose(user_id, user_key), read_name(agent_id, "agent_id")
+    most, purges = read_count(k, "k", 1, MAX_K - SPARE), read_flag(erase, "erase")
     opened, _ = open_adapted(memory, settings)
-    return list(_Tools(opened, Whose(user_id, user_key), agent_id, read_count(k, "k", 1, MAX_K - SPARE), erase=erase).all())
+    return list(_Tools(opened, whose, agent, most, erase=purges).all())
 
 
 @dataclass(frozen=True, slots=True)

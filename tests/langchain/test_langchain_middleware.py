@@ -697,6 +697,7 @@ def test_an_open_memory_stays_open(mem: AgentMemory) -> None:
         ({"kind": "magic"}, "magic"),
         ({"user_id": ""}, "user_id has 0 characters"),
         ({"user_key": 5}, "user_key=5"),
+        ({"agent_id": 5}, "agent_id=5"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(mem: AgentMemory, options: dict[str, Any], complaint: str) -> None:
