@@ -10,6 +10,7 @@ from langchain_core.runnables import ConfigurableField, RunnablePassthrough
 from langchain_tests.integration_tests import RetrieversIntegrationTests
 from pydantic import ValidationError
 
+import agentmem_integrations.langchain as adapters
 from agentmem_integrations import AgentMemory, ScopeError
 from agentmem_integrations.langchain import AgentMemRetriever
 
@@ -125,3 +126,37 @@ def test_a_path_will_do(path: str) -> None:
 def test_something_else_than_a_memory_is_refused() -> None:
     with pytest.raises(ValidationError, match="neither an open AgentMemory nor a path"):
         AgentMemRetriever(memory=42)
+
+
+@pytest.mark.parametrize("name", ["AgentMemRetriever", "AgentMemChatMessageHistory", "langchain_llm", "langchain_embedder"])
+def test_what_needs_no_agents_does_not_bring_them_in(run_python: Callable[..., str], name: str) -> None:
+    program = f"""
+import sys
+from agentmem_integrations.langchain import {name}
+loaded = {{module.partition(".")[0] for module in sys.modules}}
+print(sorted(loaded & {{"langchain", "langchain_core", "langgraph", "llama_index", "openai"}}))
+"""
+    assert run_python(program).strip() == "['langchain_core']"
+
+
+@pytest.mark.parametrize(("name", "package"), [("AgentMemRetriever", "langchain_core"), ("MemoryMiddleware", "langchain")])
+def test_without_langchain_the_extra_is_named(run_python: Callable[..., str], name: str, package: str) -> None:
+    program = f"""
+import sys
+sys.modules["{package}"] = None
+from agentmem_integrations import MissingExtraError
+try:
+    from agentmem_integrations.langchain import {name}
+except MissingExtraError as error:
+    print(error)
+"""
+    assert 'pip install "agentmem-integrations[langchain]"' in run_python(program)
+
+
+def test_every_name_can_be_imported_and_is_documented() -> None:
+    for name in adapters.__all__:
+        assert getattr(adapters, name).__doc__
+    assert set(adapters.__all__) <= set(dir(adapters))
+    assert sorted(name for names in adapters._HOMES.values() for name in names) == sorted(adapters.__all__)
+    with pytest.raises(AttributeError, match="nonsense"):
+        adapters.nonsense  # noqa: B018 - looked up
