@@ -3,10 +3,9 @@
 Names are imported when first used, so that a vector store does not bring in what only agents need.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..errors import MissingExtraError
+from ..lazily import lazily
 
 if TYPE_CHECKING:
     from .chat_store import AgentMemChatStore
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from .tools import AgentMemToolSpec
     from .vector_store import AgentMemVectorStore
 
-_HOMES: dict[str, tuple[str, ...]] = {
+_HOMES = {
     "chat_store": ("AgentMemChatStore",),
     "embedder": ("LlamaIndexEmbedder",),
     "legacy_chat_store": ("AgentMemLegacyChatStore",),
@@ -32,7 +31,6 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "tools": ("AgentMemToolSpec",),
     "vector_store": ("AgentMemVectorStore",),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AgentMemChatStore",
@@ -48,17 +46,4 @@ __all__ = [
     "llamaindex_llm",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        return getattr(import_module(f".{_HOME_OF[name]}", __name__), name)
-    except ModuleNotFoundError as e:
-        if e.name is None or e.name.partition(".")[0] not in ("llama_index", "workflows"):
-            raise
-        raise MissingExtraError(f'{e.name} is not installed: pip install "agentmem-integrations[llamaindex]"') from e
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = lazily(__name__, _HOMES, extra="llamaindex", needs=("llama_index", "workflows"))

@@ -239,7 +239,11 @@ def test_any_id_can_be_made_a_label() -> None:
             store.put(("users", "ana@example.org"), "key", {"n": 1})
 
 
-@pytest.mark.parametrize("value", [pytest.param({"n": object()}, id="an object"), {"n": float("nan")}, {1: "x"}, {"t": "a\x00b"}, {"n": 2**70}, [1], "text"], ids=str)
+@pytest.mark.parametrize(
+    "value",
+    [pytest.param({"n": object()}, id="an object"), {"n": float("nan")}, {1: "x"}, {"t": "a\x00b"}, {"n": 2**70}, [1], "text"],
+    ids=str,
+)
 def test_a_value_that_is_no_json_is_refused_and_its_content_not_told(value: Any) -> None:
     with AgentMemStore("memory://") as store:
         with pytest.raises(InvalidInputError, match="value"):
