@@ -27,7 +27,7 @@ def item_of(node: BaseNode) -> dict[str, Any]:
     Raises:
         InvalidInputError: metadata that JSON cannot hold.
     """
-    fields = node.model_dump(mode="json", exclude=_ASIDE)
+    fields = node.model_dump(mode="json", exclude=_ASIDE, exclude_defaults=True)
     if fields.get("text_resource"):
         fields["text_resource"]["text"] = None
     metadata = _json(node.metadata)
