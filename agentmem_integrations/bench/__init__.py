@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 BENCHMARKS = ("fast", "batch", "search", "storage", "embed")
-ON_REQUEST = ("soak", "intelligent", "decisions", "langgraph")
+ON_REQUEST = ("soak", "intelligent", "decisions", "langgraph", "vectors")
 """Benchmarks that run only when named."""
 
 _DESCRIPTION = """\
@@ -23,6 +23,7 @@ and, only when named:
   intelligent  adds that draw facts with a language model: a stub that takes 50 ms, or --base-url
   decisions    what the model at --base-url makes of ten simple changes
   langgraph    LangGraph's store: search and puts, beside its SqliteStore where that is installed
+  vectors      the vector store of LlamaIndex beside SimpleVectorStore, and Chroma if it is installed
 """
 
 

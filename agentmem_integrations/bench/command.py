@@ -15,6 +15,13 @@ from .plan import QUICK, Plan, Sizes
 from .report import facts, heading, results, table
 from .texts import Conversation, Lines
 
+
+def _vectors(plan: Plan) -> list[Figure]:
+    from . import vectors  # needs llama-index-core
+
+    return vectors.measure(plan)
+
+
 MEASURES: Final[dict[str, Callable[[Plan], list[Figure]]]] = {
     "fast": fast.measure,
     "batch": batch.measure,
@@ -25,6 +32,7 @@ MEASURES: Final[dict[str, Callable[[Plan], list[Figure]]]] = {
     "intelligent": intelligent.measure,
     "decisions": decisions.measure,
     "langgraph": langgraph.measure,
+    "vectors": _vectors,
 }
 
 

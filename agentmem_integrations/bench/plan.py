@@ -38,6 +38,8 @@ class Sizes:
         embed_searches: Searches while nothing else happens.
         thoughts: Adds that draw facts, in the largest crowd.
         items: Items in LangGraph's store.
+        nodes: Nodes in a vector store.
+        questions: Questions to it.
     """
 
     adds: int = 10_000
@@ -57,13 +59,15 @@ class Sizes:
     soak_minutes: float = 5
     embed_texts: int = 1_000
     embed_rounds: int = 3
-    embed_load: int = 5_000
+    embed_load: int = 10_000
     embed_searches: int = 500
     thoughts: int = 2_000
     items: int = 20_000
+    nodes: int = 20_000
+    questions: int = 15
 
 
-QUICK = Sizes(400, 100, 10, 1, (10, 100), 100, 1, (100, 1_000), 20, 100, 20, 50, 200, 1, 0.05, 200, 1, 1_000, 50, 100, 1_000)
+QUICK = Sizes(400, 100, 10, 1, (10, 100), 100, 1, (100, 1_000), 20, 100, 20, 50, 200, 1, 0.05, 200, 1, 1_000, 50, 100, 1_000, 300, 3)
 
 
 @dataclass(slots=True)
