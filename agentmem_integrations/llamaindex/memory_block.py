@@ -148,10 +148,10 @@ class AgentMemMemoryBlock(BaseMemoryBlock[str]):
         """Store the words of messages at once. Never raises: what cannot be stored now is tried again with the next."""
         said = [(session_id, item) for message in messages if (item := item_of(message, self.roles)) is not None]
         self._note(session_id, [item for _, item in said])
-        waiting, self._waiting = [*self._waiting, *said], []
-        while waiting:
-            session = waiting[0][0]
-            together, stored = [(other, item) for other, item in waiting if other == session], False
+        self._waiting += said
+        for session in dict.fromkeys(session for session, _ in self._waiting):
+            together, stored = [pair for pair in self._waiting if pair[0] == session], False
+            self._waiting = [pair for pair in self._waiting if pair[0] != session]
             try:
                 await self.memory.aadd(
                     [item for _, item in together], user_id=owner(self.user_id), agent_id=self.agent_id, session_id=session,
@@ -164,8 +164,7 @@ class AgentMemMemoryBlock(BaseMemoryBlock[str]):
             except AgentMemError as error:
                 log.warning("%d messages wait to be remembered: %s", len(together), type(error).__name__)
             finally:  # a cancelled caller's too
-                self._waiting += [] if stored else together[-KNOWN_LIMIT:]
-            waiting = [(other, item) for other, item in waiting if other != session]
+                self._waiting = self._waiting if stored else [*together, *self._waiting][:KNOWN_LIMIT]
 
     async def remember_new(self, messages: Sequence[ChatMessage], *, session_id: str | None = None) -> None:
         """Store the words of those messages that this block has not stored yet. Never raises."""

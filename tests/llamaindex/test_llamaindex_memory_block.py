@@ -1,5 +1,6 @@
 """AgentMemMemoryBlock in LlamaIndex's built-in `Memory`."""
 
+import asyncio
 import copy
 from collections.abc import Callable
 from typing import Any
@@ -228,3 +229,26 @@ def test_wrong_arguments_are_told(mem: AgentMemory, make: Make) -> None:
         make(k=0)
     with pytest.raises(InvalidInputError, match="session_id"):
         make(session_id="")
+
+
+async def test_what_a_cancelled_caller_said_is_remembered_with_the_next(
+    make: Make, mem: AgentMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(self: AgentMemory, *args: Any, **options: Any) -> Any:
+        await asyncio.Event().wait()
+
+    block = make()
+    monkeypatch.setattr(AgentMemory, "aadd", never)
+    for session in ("s1", "s2"):
+        task = asyncio.create_task(block.remember([user(f"said in {session}")], session_id=session))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert texts(mem) == []
+    monkeypatch.undo()
+    await block.remember([user("and then")], session_id="s3")
+    assert sorted((m.session_id, m.text) for m in mem.list(user_id="ana")) == [
+        ("s1", "said in s1"),
+        ("s2", "said in s2"),
+        ("s3", "and then"),
+    ]
