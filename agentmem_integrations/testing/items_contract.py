@@ -97,14 +97,27 @@ class ItemsContract:
         assert [(item.key, item.score) for item in self.ask(store, ItemSearch(()), pointing(1))][1] == ("a", None)
 
     def test_prefixes_mean_whole_labels(self, store: Store) -> None:
-        paths: list[Path] = [("a",), ("a", "b"), ("ab",), ("a", "b", "c"), ('a"',), ("a,",), ("a]",), ("A",), ("a\\",), ("*",)]
+        paths: list[Path] = [
+            ("a",),
+            ("a", "b"),
+            ("ab",),
+            ("a", "b", "c"),
+            ('a"',),
+            ("a,",),
+            ("a]",),
+            ("A",),
+            ("a\\",),
+            ("*",),
+            ("a!",),
+            ("a ", "b"),
+        ]
         self.write(store, *(put(str(n), path=path, v=pointing(1)) for n, path in enumerate(paths)))
         for vector in (None, pointing(1)):
             assert self.keys(store, vector, ("a",)) == ["0", "1", "3"]
             assert self.keys(store, vector, ("a", "b")) == ["1", "3"]
             assert self.keys(store, vector, ("*",)) == ["9"]
             assert self.keys(store, vector, ("nobody",)) == []
-            assert len(self.keys(store, vector, limit=99)) == 10
+            assert len(self.keys(store, vector, limit=99)) == 12
 
     def test_filters_are_applied_before_the_limit(self, store: Store) -> None:
         self.write(store, *(put(f"k{n}", {"n": n, "odd": "yes" if n % 2 else "no"}, a=pointing(1, n / 100)) for n in range(200)))

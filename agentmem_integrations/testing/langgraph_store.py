@@ -220,7 +220,7 @@ class LangGraphStoreTests:
 
     @pytest.mark.parametrize("label", ["a%b", "a_b", "a*", "a?", "[a]", "a'b", 'a"b', "a\\b", "a,b", "ü ö", "日本", "a/b", "ana@example"])
     def test_labels_are_taken_literally(self, store: Any, label: str) -> None:
-        for other in (label, "aXb", "axxb", "A%B", "ana", f"{label}2", label.upper() + "x"):
+        for other in (label, f"{label}!", f"{label} ", "aXb", "axxb", "A%B", "ana", f"{label}2", label.upper() + "x"):
             store.put((other, "deep"), "key", {"label": other})
         assert store.get((label, "deep"), "key").value == {"label": label}
         assert [item.value["label"] for item in store.search((label,))] == [label]

@@ -92,11 +92,34 @@ def test_readers_with_old_pictures_catch_up_with_thousands_of_changes(path: str)
     with AgentMemStore(path, index=index) as writer, AgentMemStore(path, index=index) as reader:
         writer.batch([PutOp(("a",), f"k{n}", {"text": f"word{n}"}) for n in range(300)])
         assert reader.search(("a",), query="word7")[0].key == "k7"
-        for turn in range(36):  # 10,800 changes: more than are noted
-            writer.batch([PutOp(("a",), f"k{n}", {"text": f"turn{turn} word{n}"}) for n in range(300)])
-        found = reader.search(("a",), query="turn35 word7", limit=1_000)
-        assert found[0].key == "k7"
-        assert {item.value["text"].split()[0] for item in found} == {"turn35"}
+        writer.put(("a",), "k7", {"text": "changed first"})
+        for turn in range(36):  # 10,764 changes more: the first is not noted any longer
+            writer.batch([PutOp(("a",), f"k{n}", {"text": f"turn{turn} word{n}"}) for n in range(300) if n != 7])
+        assert reader.search(("a",), query="changed first")[0].key == "k7"
+        assert reader.search(("a",), query="turn35 word9")[0].key == "k9"
+        assert _count(writer._memory, "item_changes") <= 10_001
+
+
+def test_what_another_store_purged_is_not_kept_in_ram(path: str) -> None:
+    with AgentMemStore(path) as writer, AgentMemStore(path) as reader:
+        writer.batch([PutOp((user,), "k", {"text": "tea"}) for user in ("ana", "ben")])
+        assert len(reader.search((), query="tea")) == 2
+        assert writer.purge(("ana",)) == 1
+        assert len(reader.search((), query="tea")) == 1
+        blocks = reader._memory._engine.store._item_vectors._blocks.values()  # type: ignore[attr-defined]  # of SqliteStore
+        assert [block.rows.used for states in blocks for block in states] == [1]
+
+
+def test_with_its_last_item_the_name_of_a_namespace_goes(path: str) -> None:
+    with AgentMemStore(path, index=False) as store:
+        store.batch([PutOp(("qzjxana",), key, {"n": 1}) for key in "ab"])
+        store.put(("qzjxben",), "short", {"n": 1}, ttl=0.0001)
+        store.delete(("qzjxana",), "a")
+        assert _count(store._memory, "scopes") == 2
+        store.delete(("qzjxana",), "b")
+        time.sleep(0.02)
+        assert store.sweep_ttl() == 1
+        assert _count(store._memory, "scopes") == 0
 
 
 async def test_sync_methods_work_inside_a_running_loop() -> None:
@@ -193,9 +216,9 @@ def test_a_forked_child_goes_on_with_the_store_and_sweeps_by_itself(path: str, r
 # The sweeper
 
 
-def _count(memory: AgentMemory) -> int:
+def _count(memory: AgentMemory, table: str = "memories") -> int:
     with memory._engine.store._connections.read() as connection:  # type: ignore[attr-defined]  # of SqliteStore
-        return int(connection.execute("SELECT count(*) FROM memories").get)
+        return int(connection.execute(f"SELECT count(*) FROM {table}").get)
 
 
 def until(met: Callable[[], bool]) -> bool:
