@@ -107,11 +107,11 @@ class AgentMemStore(BaseStore):
         Raises:
             StoreBusyError: they are erased, but a reader kept the log from being emptied: purge again.
         """
-        return self._items.purge(namespace_prefix, label=label)
+        return self._items.purge(_labels(namespace_prefix), label=label)
 
     async def apurge(self, namespace_prefix: tuple[str, ...] = (), *, label: str | None = None) -> int:
         """Async twin of `purge`."""
-        return await self._items.apurge(namespace_prefix, label=label)
+        return await self._items.apurge(_labels(namespace_prefix), label=label)
 
     def sweep_ttl(self) -> int:
         """Delete what has expired now; return how much. It happens by itself, and what has expired is not returned anyway."""
@@ -144,16 +144,20 @@ class AgentMemStore(BaseStore):
         await self.aclose()
 
     def _op(self, op: Op) -> ItemOp:
-        """Return an operation in the core's words."""
+        """Return an operation in the core's words.
+
+        Raises:
+            InvalidNamespaceError: a namespace that is none.
+        """
         if isinstance(op, GetOp | PutOp | SearchOp | ListNamespacesOp):
             validate_op_namespace(op)  # the base class has checked what came through its methods only
         match op:
             case GetOp():
                 return ItemGet(_namespace(op.namespace, op), str(op.key), bool(op.refresh_ttl))
             case SearchOp():
-                return ItemSearch(tuple(op.namespace_prefix), op.query, op.filter, op.limit, op.offset, bool(op.refresh_ttl))
+                return ItemSearch(_labels(op.namespace_prefix), op.query, op.filter, op.limit, op.offset, bool(op.refresh_ttl))
             case ListNamespacesOp():
-                matches = tuple(PathMatch(c.match_type, tuple(c.path)) for c in op.match_conditions or ())
+                matches = tuple(PathMatch(c.match_type, _labels(c.path)) for c in op.match_conditions or ())
                 return ItemPaths(matches, op.max_depth, op.limit, op.offset)
             case PutOp():
                 if op.value is None:
@@ -166,6 +170,12 @@ class AgentMemStore(BaseStore):
 def _namespace(namespace: tuple[str, ...], op: Op) -> tuple[str, ...]:
     if not namespace:
         raise InvalidNamespaceError(f"Namespace cannot be empty: {type(op).__name__} needs one label or more")
+    return _labels(namespace)
+
+
+def _labels(namespace: tuple[str, ...]) -> tuple[str, ...]:
+    if isinstance(namespace, str):  # whose letters would be taken for labels
+        raise InvalidNamespaceError(f"Namespace {shown(namespace)} is a text: pass a tuple such as ({shown(namespace)},)")
     return tuple(namespace)
 
 

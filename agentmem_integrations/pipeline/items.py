@@ -17,7 +17,7 @@ from ..fingerprint import embedding_key
 from ..item_filters import check_item_filter
 from ..models import Item, ItemAnswer, ItemDelete, ItemGet, ItemOp, ItemPaths, ItemPut, ItemRead, ItemSearch, Path
 from ..ports import TEXT_FIELD, Embedder, PutItem, Store, TouchItems, Vector, WriteItems
-from .checks import plain_json, read_name
+from .checks import plain_json, read_choice, read_name
 from .stages import Write
 from .writing import Writing, one, vectors_of
 
@@ -72,10 +72,7 @@ def checked(ops: Sequence[ItemOp]) -> Batch:
             case ItemSearch():
                 batch.reads[position] = _search(op)
             case ItemPaths():
-                _window(op.limit, op.offset)
-                if op.max_depth is not None:
-                    _whole(op.max_depth, "max_depth")
-                batch.reads[position] = op
+                batch.reads[position] = _paths(op)
             case ItemPut():
                 batch.add(_place(op.path, op.key), *_put(op))
             case ItemDelete():
@@ -123,6 +120,16 @@ def _search(op: ItemSearch) -> ItemSearch:
     if op.query is not None and not isinstance(op.query, str):
         raise InvalidInputError(f"the query is a {type(op.query).__name__}: pass a text, or None")
     return ItemSearch(tuple(op.prefix), op.query or None, check_item_filter(op.filter), op.limit, op.offset, op.refresh)
+
+
+def _paths(op: ItemPaths) -> ItemPaths:
+    _window(op.limit, op.offset)
+    if op.max_depth is not None:
+        _whole(op.max_depth, "max_depth")
+    for match in op.matches:
+        read_choice(match.where, "where a path is to match", ("prefix", "suffix"))
+        read_path(match.path, "the path to match")
+    return op
 
 
 def _put(op: ItemPut) -> tuple[PutItem, dict[str, str]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from langchain_core.embeddings import Embeddings
-from langgraph.store.base import InvalidNamespaceError, PutOp, SearchOp
+from langgraph.store.base import InvalidNamespaceError, ListNamespacesOp, MatchCondition, PutOp, SearchOp
 
 from agentmem_integrations import AgentMemory, ConflictError, EmbedderMismatchError, EmbeddingError, InvalidInputError
 from agentmem_integrations.langchain import AgentMemStore, escape_label, unescape_label
@@ -255,6 +255,33 @@ def test_a_value_that_is_no_json_is_refused_and_its_content_not_told(value: Any)
 def test_what_is_no_operation_is_refused(op: Any) -> None:
     with AgentMemStore("memory://") as store, pytest.raises(ValueError, match="operation"):
         store.batch([PutOp(("a",), "key", {"n": 1}), op])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store: store.put("users", "key", {"n": 1}),
+        lambda store: store.get("users", "key"),
+        lambda store: store.search("users"),
+        lambda store: store.list_namespaces(prefix="users"),
+        lambda store: store.purge("users"),
+    ],
+)
+def test_a_text_is_not_taken_for_a_namespace_letter_by_letter(call: Callable[[AgentMemStore], Any]) -> None:
+    with AgentMemStore("memory://") as store, pytest.raises(InvalidNamespaceError, match=r"\('users',\)"):
+        call(store)
+
+
+@pytest.mark.parametrize("query", [" ", "?", "\ud800", "a\x00b", "🦄", "x" * 200_000])
+def test_any_text_may_be_asked(query: str) -> None:
+    with AgentMemStore("memory://") as store:
+        tea_and_car(store)
+        assert len(store.search(("a",), query=query)) == 2
+
+
+def test_unknown_kinds_of_match_are_refused() -> None:
+    with AgentMemStore("memory://") as store, pytest.raises(InvalidInputError, match="middle"):
+        store.batch([ListNamespacesOp((MatchCondition("middle", ("a",)),))])  # type: ignore[arg-type]  # what callers do
 
 
 def test_ten_thousand_namespaces_are_searched_by_a_handful_of_statements(path: str) -> None:
