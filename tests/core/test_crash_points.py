@@ -15,6 +15,8 @@ POINTS = [
     "after insert_vectors",
     "after insert_history",
     "after insert_job",
+    "after replace_item",  # an item has its new value, and no vector
+    "after note_item_change",
     "before COMMIT",
     "after COMMIT",  # stored, and not acknowledged
     "before create_collection",  # a new file without its collection

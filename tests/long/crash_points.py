@@ -25,6 +25,7 @@ import apsw
 from long.crashes import EMBEDDER, QuickEmbedder, State, Step, is_sound
 
 from agentmem_integrations import AgentMemory
+from agentmem_integrations.models import ItemDelete, ItemPut, ItemSearch
 from agentmem_integrations.storage.sqlite import checkpoints
 from agentmem_integrations.storage.sqlite.statements import statements
 from agentmem_integrations.testing.faults import FailingVFS, Operation
@@ -77,6 +78,17 @@ def owe(mem: AgentMemory, embedder: Moody, folder: Path) -> None:
     embedder.failing = False
 
 
+ITEMS = {f"item {n}": f"witem{n} in a tin" for n in range(20)}
+CHANGED = {"item 0": "witem0 changed", "item 1": "witem1 changed", "item new": "witemnew"}
+DELETED = ("item 2", "item 3")
+
+
+def put_items(mem: AgentMemory, texts: State, *deleted: str) -> None:
+    """Put and delete in one batch, so that all of it is there or nothing."""
+    puts = [ItemPut(("users", USER), key, {"text": text}, {"text": text}, ttl=60) for key, text in texts.items()]
+    mem.items().batch([*puts, *(ItemDelete(("users", USER), key) for key in deleted)])
+
+
 SCENARIO = [
     step(Step("add", texts("one", 1))),
     step(Step("add", texts("two", 2))),
@@ -95,6 +107,12 @@ SCENARIO = [
     step(Step("update", {"many5": "wmany5changed tea1"})),
     step(Step("add_batch", texts("last", 40, 60))),
     step(Step("delete", {"one0": ""})),
+    Act("put items", lambda mem, embedder, folder: put_items(mem, ITEMS), lambda state: {**state, **ITEMS}),
+    Act(
+        "change items",
+        lambda mem, embedder, folder: put_items(mem, CHANGED, *DELETED),
+        lambda state: {id: text for id, text in {**state, **CHANGED}.items() if id not in DELETED},
+    ),
 ]
 
 
@@ -232,6 +250,13 @@ def check(folder: Path, acknowledged: int) -> None:
     under_way = SCENARIO[acknowledged].name if acknowledged < len(SCENARIO) else "close"
     with AgentMemory(path, embedder=EMBEDDER) as mem:
         found = {m.id: m.text for m in mem.list(user_id=USER, limit=10_000)}
+        (items,) = mem.items().batch([ItemSearch(("users",), limit=100)])
+        kept = {item.key: item.value["text"] for item in items}
+        assert {**found, **kept} in possible, f"in {under_way}: {set(kept) ^ {id for id in possible[0] if id.startswith('item')}}"
+        for key, text in kept.items():
+            (near,) = mem.items().batch([ItemSearch((), text, limit=1)])
+            assert [(item.key, round(item.score, 3)) for item in near] == [(key, 1)], key
+        possible = [{id: text for id, text in state.items() if not id.startswith("item")} for state in possible]
         assert found in possible, f"in {under_way}: {set(found) ^ set(possible[0])}"
         assert mem.flush() == 0
         for id, text in found.items():
