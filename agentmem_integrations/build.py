@@ -77,7 +77,8 @@ class Engine:
         from .ports import Sweep
 
         if self._sweeper is None:
-            self._sweeper = Sweeper(lambda: int(self.commits.run(Write([Sweep()], one))))
+            # Asked first, so that nobody's write waits for a transaction that has nothing to do
+            self._sweeper = Sweeper(lambda: int(self.commits.run(Write([Sweep()], one))) if self.store.has_expired() else 0)
             self.owned.append(self._sweeper.close)
         if every_s is not None:
             self._sweeper.every_s = min(every_s, self._sweeper.every_s)

@@ -74,6 +74,8 @@ class AgentMemStore(BaseStore):
         self.ttl_config, sweep_every = _read_ttl(ttl)
         if isinstance(memory, AgentMemory) and settings:
             raise InvalidInputError(f"{', '.join(settings)}: this memory is open already, pass a path or leave it out")
+        if "embedder" in settings and isinstance(index, Mapping) and index.get("embed") is not None:
+            raise InvalidInputError("embedder= and the embed of index were both given: pass one of them")
         self._indexing = read_index(index, SAME if isinstance(memory, AgentMemory) else settings.pop("embedder", "static"))
         # The collection of the memories is not this store's business: its embedder may be any
         self._memory, self._owned = open_memory(memory, **{"embedder": None, **settings})

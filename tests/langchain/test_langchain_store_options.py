@@ -195,6 +195,11 @@ def test_options_for_opening_go_with_a_path_only(mem: AgentMemory, path: str) ->
     with pytest.raises(InvalidInputError, match="durability"):
         AgentMemStore(mem, durability="normal")
     AgentMemStore(path + "2", durability="normal").close()
+    with pytest.raises(InvalidInputError, match="both"):
+        AgentMemStore(path, embedder="static", index={"embed": "static"})
+    with AgentMemStore(path + "3", embedder=HashEmbedder(DIMS)) as store:
+        assert store._items.identity is not None
+        assert store._items.identity.name == "hash"
     with pytest.raises(InvalidInputError, match="neither an open AgentMemory nor a path"):
         AgentMemStore(5)  # type: ignore[arg-type]
 
