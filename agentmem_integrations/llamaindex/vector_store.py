@@ -43,7 +43,7 @@ class AgentMemVectorStore(BasePydanticVectorStore):
         memory: An open `AgentMemory`, or a path that is opened for this store alone (then `close` it).
         collection: The collection's name: a file holds many.
         embed_model: Whose vectors these are: its class, `model_name` and dimension are recorded, and the collection takes no
-            other's. It also embeds nodes that come without an embedding, and questions that do. None: nodes bring their
+            other's. It also embeds the text of nodes that come without an embedding, and questions that do. None: nodes bring their
             embeddings, as those of a `VectorStoreIndex` do, and only their dimension is recorded.
         user_id: Whose nodes these are: nobody else's are ever found, replaced or deleted. None: nobody's in particular.
 

@@ -58,6 +58,7 @@ class Rows:
             kept |= {column: canonical({UNREADABLE: row[column]}) for column in judged.broken}
             if judged.broken:
                 self._run("mend_json", *kept.values(), row[NO])
+                self._renew(row[SCOPE])  # readers remember what filters chose
         return 0
 
     def lexical(self, nos: list[int]) -> int:
