@@ -200,6 +200,9 @@ def open_room(engine: Engine, settings: Settings) -> Room:
         raise InvalidInputError("namespace=None: pass the collection's name")
     embedder = open_embedder(engine, settings.embedder, namespace)
     policy = engine.store.open_collection(namespace, settings.twins, embedder.identity if embedder else None)
+    for known in engine.open_rooms():  # adapters may be made for every request, and a room lasts as long as its memory
+        if (known.namespace, known.mode) == (namespace, settings.mode) and _same(known.writing.embedder, embedder):
+            return known
     writing = Writing(engine.commits, embedder, namespace)
     room = Room(
         engine, namespace, settings.mode, policy, settings.text_limit,
@@ -279,10 +282,25 @@ def open_embedder(engine: Engine, spec: Any, namespace: str) -> Embedder | None:
         from .embedding.lazy import BundledEmbedder
 
         return BundledEmbedder()
-    key = spec if isinstance(spec, str) else id(spec)
+    key = _key(spec)
     if key not in engine.embedders:  # two threads may open a collection each: the first one's is shared
         engine.embedders.setdefault(key, (spec, _wired(engine, spec, namespace)))
     return engine.embedders[key][1]
+
+
+def _same(one: Embedder | None, other: Embedder | None) -> bool:
+    """Say whether two embedders are the same: one object, or of one kind that needs none."""
+    if one is other or one is None or other is None:
+        return one is other
+    return type(one) is type(other) and not isinstance(one, CachedEmbedder) and one.identity == other.identity
+
+
+def _key(spec: Any) -> Any:
+    """Return what an embedder is known by here; adapters of one model, made with the same options, are one."""
+    if isinstance(spec, str):
+        return spec
+    wrapped = getattr(spec, "__wrapped__", None)
+    return id(spec) if wrapped is None else (type(spec), id(wrapped), spec.name, spec.revision, getattr(spec, "dim", None))
 
 
 def _recorded(engine: Engine, namespace: str) -> Identity | None:

@@ -101,7 +101,6 @@ class AgentMemory(Collection):
         )  # fmt: skip
         self._engine: Engine = open_engine(self._settings)
         # Collections without an embedder that are open: adapters ask for one in every request, and each would stay open
-        self._wordy: dict[tuple[str, Twins | None, Mode | None], Collection] = {}
         try:
             super().__init__(open_room(self._engine, self._settings))
         except BaseException:
@@ -110,7 +109,7 @@ class AgentMemory(Collection):
 
     @property
     def path(self) -> str:
-        """The file, or `memory://`."""
+        """Where it is: the file, or the URL of a memory in RAM."""
         return self._settings.path
 
     def collection(self, name: str, *, embedder: Any = "static", twins: Twins | None = None, mode: Mode | None = None) -> Collection:
@@ -126,11 +125,7 @@ class AgentMemory(Collection):
             ConflictError: it was made with another twin policy.
             EmbedderMismatchError: it was written with another embedder.
         """
-        key = (name, twins, mode)
-        if embedder is None and (known := self._wordy.get(key)) is not None:
-            return known
-        opened = Collection(open_room(self._engine, self._settings.for_collection(name, embedder, twins, mode)))
-        return self._wordy.setdefault(key, opened) if embedder is None else opened
+        return Collection(open_room(self._engine, self._settings.for_collection(name, embedder, twins, mode)))
 
     def items(self, collection: str = "items", *, embedder: Any = SAME, sweep_every: float | None = None) -> Items:
         """Return the items of agent frameworks in this file: JSON values under a key in a path, found by path, filter and meaning.

@@ -198,18 +198,18 @@ class LangChainEmbedder:
     def __init__(self, embeddings: Embeddings, *, name: str | None = None, revision: str = "", dim: int | None = None) -> None:
         if not isinstance(embeddings, Embeddings):
             raise InvalidInputError(f"embedder={shown(embeddings)} is no LangChain Embeddings: pass one, or 'static'")
-        self.embeddings = embeddings
+        self.__wrapped__ = embeddings  # by which two adapters of the same embeddings are known to be one
         self.name = name or f"langchain:{_named(embeddings)}"
         self.revision = revision
         self.dim = dim
 
     def embed_documents(self, texts: Sequence[str]) -> list[list[float]]:
         """Return one vector per text."""
-        return self.embeddings.embed_documents(list(texts))
+        return self.__wrapped__.embed_documents(list(texts))
 
     def embed_query(self, text: str) -> list[float]:
         """Return the vector of a question."""
-        return self.embeddings.embed_query(text)
+        return self.__wrapped__.embed_query(text)
 
 
 def open_adapted(memory: MemoryOrPath, settings: Mapping[str, Any]) -> tuple[AgentMemory, bool]:

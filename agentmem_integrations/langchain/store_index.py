@@ -11,6 +11,7 @@ from langgraph.store.base import IndexConfig, ensure_embeddings, get_text_at_pat
 from ..config import MAX_DIM
 from ..errors import InvalidInputError, shown
 from ..pipeline.checks import read_count
+from .models import langchain_embedder
 
 WHOLE: Final = "$"
 """The path that means the whole value."""
@@ -95,18 +96,19 @@ def _embedder(embed: Any, dims: int | None) -> Any:
             return embed
         embed = ensure_embeddings(embed)  # another provider that LangChain knows
     if isinstance(embed, Embeddings):
-        return NamedEmbedder(_model_name(embed), dims, embed.embed_documents, embed.embed_query)
+        function = getattr(embed, "func", None) or getattr(embed, "afunc", None)  # which langgraph has wrapped
+        return langchain_embedder(embed, name=None if function is None else _function_name(function), dim=dims)
     if hasattr(embed, "embed_documents") or hasattr(embed, "aembed_documents"):
         return embed
     if callable(embed):
-        return NamedEmbedder(_function_name(embed), dims, embed, _of_one(embed))
+        return FunctionEmbedder(_function_name(embed), dims, embed, _of_one(embed))
     raise InvalidInputError(
         f"embed={shown(embed)} of index is none: pass LangChain Embeddings, a function from texts to vectors, or a name such as 'static'"
     )
 
 
-class NamedEmbedder:
-    """LangChain's `Embeddings`, or a function, as an embedder whose identity is known.
+class FunctionEmbedder:
+    """A function from texts to vectors as an embedder whose identity is known.
 
     Args:
         name: What the file records it by.
@@ -137,11 +139,3 @@ async def _first(made: Any) -> Any:
 def _function_name(embed: Any) -> str:
     named = embed if hasattr(embed, "__qualname__") else type(embed)
     return f"{named.__module__}.{named.__qualname__}"
-
-
-def _model_name(embed: Embeddings) -> str:
-    """Return class and model: vectors of two models of one class must not be mixed."""
-    inner = getattr(embed, "func", None) or getattr(embed, "afunc", None)  # a function that langgraph has wrapped
-    model = next((m for m in (getattr(embed, a, None) for a in ("model", "model_name", "model_id")) if isinstance(m, str) and m), None)
-    name = _function_name(embed) if inner is None else _function_name(inner)
-    return f"{name}:{model}" if model else name

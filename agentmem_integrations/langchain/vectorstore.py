@@ -17,6 +17,7 @@ from ..filters import Condition
 from ..memory import UserMemory
 from ..models import Hit, Memory, UserId
 from ..opening import MemoryOrPath
+from .models import langchain_embedder
 from .static_embeddings import StaticEmbeddings
 
 SEARCH_TYPES: Final = ("similarity", "similarity_score_threshold", "mmr", "hybrid", "text")
@@ -59,7 +60,9 @@ class AgentMemVectorStore(VectorStore):
     def __init__(
         self, memory: MemoryOrPath, *, collection: str = "docs", embedding: Embeddings | None = None, user_id: UserId | None = None
     ) -> None:
-        self._memory, opened, self._owned = open_documents(memory, collection, "static" if embedding is None else embedding)
+        self._memory, opened, self._owned = open_documents(
+            memory, collection, "static" if embedding is None else langchain_embedder(embedding)
+        )
         self._embedding = StaticEmbeddings() if embedding is None else embedding
         self._documents = documents_of(opened, user_id)
 

@@ -9,7 +9,6 @@ from ..lazily import lazily
 
 if TYPE_CHECKING:
     from .chat_store import AgentMemChatStore
-    from .embedder import LlamaIndexEmbedder
     from .legacy_chat_store import AgentMemLegacyChatStore
     from .memory import AgentMemMemory
     from .memory_block import AgentMemMemoryBlock
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "chat_store": ("AgentMemChatStore",),
-    "embedder": ("LlamaIndexEmbedder",),
     "legacy_chat_store": ("AgentMemLegacyChatStore",),
     "memory": ("AgentMemMemory",),
     "memory_block": ("AgentMemMemoryBlock",),
@@ -40,7 +38,6 @@ __all__ = [
     "AgentMemRetriever",
     "AgentMemToolSpec",
     "AgentMemVectorStore",
-    "LlamaIndexEmbedder",
     "StaticEmbedding",
     "llamaindex_embedder",
     "llamaindex_llm",

@@ -186,8 +186,8 @@ def llamaindex_embedder(embed_model: BaseEmbedding, *, revision: str = "", use_a
 
 class _Named:
     def __init__(self, model: BaseEmbedding, revision: str) -> None:
-        self._model = model
-        self.name = f"llamaindex:{model.class_name()}:{model.model_name}"
+        self.__wrapped__ = model  # by which two adapters of the same model are known to be one
+        self.name = f"llamaindex:{type(model).__qualname__}:{model.model_name}"  # `class_name()` is often the base class's
         self.revision = revision
         self.batch = model.embed_batch_size
 
@@ -195,18 +195,18 @@ class _Named:
 class _Embedder(_Named):
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Return the vectors of texts."""
-        return self._model.get_text_embedding_batch(texts)
+        return self.__wrapped__.get_text_embedding_batch(texts)
 
     def embed_query(self, text: str) -> list[float]:
         """Return the vector of a question."""
-        return self._model.get_query_embedding(text)
+        return self.__wrapped__.get_query_embedding(text)
 
 
 class _AsyncEmbedder(_Named):
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
         """Return the vectors of texts."""
-        return await self._model.aget_text_embedding_batch(texts)
+        return await self.__wrapped__.aget_text_embedding_batch(texts)
 
     async def aembed_query(self, text: str) -> list[float]:
         """Return the vector of a question."""
-        return await self._model.aget_query_embedding(text)
+        return await self.__wrapped__.aget_query_embedding(text)

@@ -24,8 +24,8 @@ from ..filters import All, Compare, Condition
 from ..memory import AgentMemory, Collection, UserMemory
 from ..models import Hit, Memory, UserId
 from ..opening import MemoryOrPath
-from .embedder import LlamaIndexEmbedder
 from .metadata_filters import SOURCE, condition_of
+from .models import llamaindex_embedder
 from .nodes import item_of, node_of
 
 MODES: Final = tuple(VectorStoreQueryMode(m) for m in ("default", "sparse", "text_search", "hybrid", "semantic_hybrid", "mmr"))
@@ -74,7 +74,7 @@ class AgentMemVectorStore(BasePydanticVectorStore):
         user_id: UserId | None = None,
         **fields: Any,
     ) -> None:
-        embedder = GivenVectors() if embed_model is None else LlamaIndexEmbedder(embed_model)
+        embedder = GivenVectors() if embed_model is None else llamaindex_embedder(embed_model)
         opened, nodes, owned = open_documents(memory, collection, embedder)
         super().__init__(**{"memory": opened.path, "collection": collection, **fields})
         self._memory, self._owned, self._user_id, self._embeds = opened, owned, user_id, embed_model is not None

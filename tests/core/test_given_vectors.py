@@ -116,8 +116,8 @@ def test_the_dimension_is_recorded(path: str, opened: Opened) -> None:
 
 
 def test_the_vectors_of_a_named_embedder_can_be_brought_by_somebody_who_has_them(path: str, opened: Opened) -> None:
-    with opened(path) as mem:
-        mem.add("tea", user_id="ana")
+    mem = opened(path)
+    mem.add("tea", user_id="ana")
     brought = opened(path, embedder=GivenVectors())
     vector = HashEmbedder().embed_query("tea")
     assert brought.identity == mem.identity

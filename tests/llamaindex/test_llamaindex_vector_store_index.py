@@ -14,7 +14,7 @@ from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index.core.vector_stores.types import ExactMatchFilter, MetadataFilters, VectorStoreQuery
 
 from agentmem_integrations import AgentMemory, EmbedderMismatchError
-from agentmem_integrations.llamaindex import AgentMemVectorStore, LlamaIndexEmbedder
+from agentmem_integrations.llamaindex import AgentMemVectorStore, llamaindex_embedder
 
 WORDS = "tea coffee milk hill river tram sea opera".split()
 
@@ -163,7 +163,7 @@ def test_the_embedding_model_is_recorded_by_its_name(path: str) -> None:
 
 
 def test_an_embedding_model_of_llama_index_is_an_embedder_of_a_memory(path: str) -> None:
-    with AgentMemory(path, embedder=LlamaIndexEmbedder(WordEmbedding())) as mem:
+    with AgentMemory(path, embedder=llamaindex_embedder(WordEmbedding())) as mem:
         mem.add_batch(["green tea", "the sea"], user_id="ana")
         assert [h.memory.text for h in mem.search("tea", user_id="ana", using="vector", k=1)] == ["green tea"]
         assert mem.identity is not None

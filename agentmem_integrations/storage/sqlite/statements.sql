@@ -160,6 +160,9 @@ WHERE j.kind = 'embed' AND c.name = ?
 SELECT m.*, s.kind, s.owner FROM memories m CROSS JOIN scopes s ON s.no = m.scope
 WHERE m.expires_at <= ? AND m.deleted_at IS NULL AND s.kind <> 'path' ORDER BY m.expires_at LIMIT ?
 
+-- name: has_expired
+SELECT EXISTS (SELECT 1 FROM memories WHERE expires_at <= ? AND deleted_at IS NULL)
+
 -- name: live_text
 SELECT m.scope, m.text, m.name, c.name FROM memories m JOIN scopes s ON s.no = m.scope JOIN collections c ON c.no = s.collection
 WHERE m.no = ? AND m.deleted_at IS NULL

@@ -282,7 +282,7 @@ class SqliteStore:
     def has_expired(self) -> bool:
         """Say whether some memory has expired and was not swept yet."""
         with self._connections.read() as connection:
-            return bool(query(connection, "expired", (_micros_now(), 1)))
+            return bool(query(connection, "has_expired", (_micros_now(),))[0][0])
 
     def revision(self, scope: Scope) -> Revision:
         """Return the state that an owner's facts are in."""
