@@ -13,7 +13,7 @@ from .config import EMBEDDING_CACHE_BYTES, MEMORY_URL, PATH_LIMIT, Durability, M
 from .embedding.cache import CachedEmbedder, VectorCache
 from .embedding.given import GivenEmbedder, GivenVectors
 from .embedding.model import Model
-from .errors import ClosedError, InvalidInputError, NotFoundError, shown
+from .errors import ClosedError, InvalidInputError, NotFoundError, StorageError, shown
 from .mind import Mind
 from .models import Identity, Scope
 from .pipeline.add import AddHallway
@@ -21,6 +21,7 @@ from .pipeline.checks import read_choice, read_name
 from .pipeline.search import SearchHallway
 from .pipeline.writing import Commits, Writing
 from .ports import ChatModel, Embedder, Store
+from .tracing import Tracing, read_tracing
 
 if TYPE_CHECKING:
     from .llm.loop import LoopThread
@@ -48,6 +49,7 @@ class Engine:
     _executor: ThreadPoolExecutor | None = None
     _pid: int = 0
     _thinking: "LoopThread | None" = None
+    tracing: Tracing | None = None
     _sweeper: "Sweeper | None" = None
 
     @property
@@ -176,10 +178,13 @@ def open_engine(settings: Settings) -> Engine:
     if scheme and path != MEMORY_URL:
         raise InvalidInputError(f"{shown(path)}: stores are a file or {MEMORY_URL}; {scheme[1]}:// is not supported")
 
-    from .storage.sqlite.store import SqliteStore
-
+    tracing = read_tracing(settings.tracer, settings.trace_users)
+    try:
+        from .storage.sqlite.store import SqliteStore
+    except ImportError as e:  # no wheel of sqlite-vec for this platform, or a broken installation
+        raise StorageError(f"{e.name} cannot be imported, which every memory file needs: `agentmem doctor` says what to do") from e
     store = SqliteStore(path, settings.durability, settings.matrix_budget, settings.embedding_cache_bytes)
-    return Engine(store, Commits(store), path, VectorCache(settings.embedding_cache_bytes), settings.queue)
+    return Engine(store, Commits(store), path, VectorCache(settings.embedding_cache_bytes), settings.queue, tracing=tracing)
 
 
 def open_room(engine: Engine, settings: Settings) -> Room:

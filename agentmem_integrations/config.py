@@ -72,6 +72,8 @@ class Settings:
         queue: How single requests to the embedder become batches; None: as large as the model likes, waiting for no clock.
         embedding_cache_bytes: Bytes of vectors of texts embedded before: so many in RAM and as many in the file; 0 for no cache.
         llm: What draws facts from messages: a spec such as `"openai:gpt-5-mini"`, a function, or a `ChatModel`; None for none.
+        tracer: Where spans go: an OpenTelemetry `Tracer`, or True for the application's global provider; None for nowhere.
+        trace_users: Spans tell whose memory it is.
     """
 
     path: str = MEMORY_URL
@@ -85,6 +87,8 @@ class Settings:
     queue: Queue | None = None
     embedding_cache_bytes: int = EMBEDDING_CACHE_BYTES
     llm: Any = None
+    tracer: Any = None
+    trace_users: bool = False
 
     def for_collection(self, name: str, embedder: Any, twins: Twins | None, mode: Mode | None) -> "Settings":
         """Return the settings of another collection in the same store."""

@@ -6,6 +6,7 @@
 import asyncio
 import functools
 import inspect
+import logging
 from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar
@@ -14,6 +15,7 @@ from .build import Engine
 from .mind import Mind
 from .pipeline.stages import Write
 from .pipeline.writing import Writing
+from .tracing import Watched, log
 
 if TYPE_CHECKING:
     from .pipeline.jobs import Jobs
@@ -173,12 +175,24 @@ def _on_executor(engine: Engine, work: Callable[[], R]) -> "asyncio.Future[R]":
         raise
 
 
+def _watched(begin: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Watched | None:
+    """Return what tells of a call; None if nobody wants to know. `args[0]` is a `Scoped`, the layer above."""
+    room = args[0]._room
+    if room.engine.tracing is None and not log.isEnabledFor(logging.DEBUG):
+        return None
+    return Watched(room.engine.tracing, begin, room.namespace, args[0]._user_id, args[1:], kwargs)
+
+
 def face(begin: Callable[P, Call[R]]) -> Callable[P, R]:
     """Return the sync method of a method that begins a call."""
 
     @functools.wraps(begin)
     def method(*args: P.args, **kwargs: P.kwargs) -> R:
-        return begin(*args, **kwargs).result()
+        watched = _watched(begin, args, kwargs)
+        if watched is None:
+            return begin(*args, **kwargs).result()
+        with watched:
+            return watched.told(begin(*args, **kwargs).result())
 
     return method
 
@@ -189,7 +203,11 @@ def twin(method: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
 
     @functools.wraps(begin)
     async def amethod(*args: P.args, **kwargs: P.kwargs) -> R:
-        return await begin(*args, **kwargs)
+        watched = _watched(begin, args, kwargs)
+        if watched is None:
+            return await begin(*args, **kwargs)
+        with watched:
+            return watched.told(await begin(*args, **kwargs))
 
     name = f"a{begin.__name__}"
     amethod.__name__, amethod.__qualname__ = name, begin.__qualname__.replace(begin.__name__, name)

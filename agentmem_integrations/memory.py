@@ -72,9 +72,13 @@ class AgentMemory(Collection):
         queue: Texts in a batch for the embedder, and milliseconds it may wait to become full, such as `(32, 10)`. None: as large
             as the model likes, and nobody waits for a clock.
         embedding_cache_bytes: Bytes of vectors of texts embedded before that are kept in RAM, and as many in the file; 0 for none.
+        tracer: An OpenTelemetry `Tracer` that gets a span for every call, or True for one of the application's global provider.
+            Default: no spans. See docs/observability.md for what is in them: never content.
+        trace_users: The spans also tell whose memory it is: user, agent and session ids.
 
     Raises:
         InvalidInputError: an argument that makes no sense.
+        MissingExtraError: a package that an argument needs is not installed.
         StorageError: the path cannot be a memory file.
         EmbedderMismatchError: the collection was written with another embedder.
     """
@@ -93,11 +97,14 @@ class AgentMemory(Collection):
         matrix_budget: int = MATRIX_BUDGET,
         queue: Queue | None = None,
         embedding_cache_bytes: int = EMBEDDING_CACHE_BYTES,
+        tracer: Any = None,
+        trace_users: bool = False,
     ) -> None:
         self._settings = Settings(
             _path(path), embedder, mode, namespace, durability, twins,
             read_count(text_limit, "text_limit", 1, 10_000_000), read_count(matrix_budget, "matrix_budget", 0, 2**50),
             read_queue(queue), read_count(embedding_cache_bytes, "embedding_cache_bytes", 0, 2**50), llm,
+            tracer, read_flag(trace_users, "trace_users"),
         )  # fmt: skip
         self._engine: Engine = open_engine(self._settings)
         # Collections without an embedder that are open: adapters ask for one in every request, and each would stay open
@@ -192,7 +199,7 @@ class AgentMemory(Collection):
 
     async def aclose(self) -> None:
         """Async twin of `close`."""
-        await asyncio.to_thread(self._engine.close)  # the engine's own executor is what is being closed
+        await asyncio.to_thread(self.close)  # the engine's own executor is what is being closed
 
     def __enter__(self) -> Self:
         return self

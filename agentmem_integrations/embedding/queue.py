@@ -239,6 +239,7 @@ class QueuedEmbedder:
                 answers = isolated(partial(lane.embed, kind=kind), texts)
             except BaseException as error:  # noqa: BLE001 - whoever waits for an answer would wait for ever, whatever went wrong
                 answers = [EmbeddingError(f"embedding with {self.identity.name} failed: {type(error).__name__}")] * len(texts)
+            log.debug("%s embedded %d texts in %.1f ms", self.identity.name, len(texts), (monotonic() - began) * 1000)
             with self._lock:
                 self._backlog.note(batch, monotonic() - began, bulk=bulk)
                 done = self._settled(list(zip(batch, answers, strict=True)))

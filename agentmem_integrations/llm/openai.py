@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
@@ -144,12 +145,14 @@ class OpenAIChat:
     # From here on everything runs on the private loop
 
     async def _reply(self, request: ChatRequest) -> ChatReply:
-        dialect = self._dialect
+        dialect, began = self._dialect, time.perf_counter()
         tried = {dialect}
         while True:
             answer = await self._client().ask("/chat/completions", {**dialect.body(self._model, request), **self._extra}, read_reply)
             if not isinstance(answer, Trouble):
                 self._remember(dialect)
+                took = (time.perf_counter() - began) * 1000
+                log.debug("%s answered in %.0f ms: %d tokens for %d", self.name, took, answer.completion_tokens, answer.prompt_tokens)
                 return answer
             other = dialect.after(answer, request)
             if other is None or other in tried:

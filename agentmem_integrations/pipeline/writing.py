@@ -9,6 +9,7 @@ before it. An immediate embedder has no queue: there the stage, or whoever commi
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
@@ -71,7 +72,9 @@ class Commits:
         try:
             _embed_quick(batch)
             self.retired.owe(changes)
+            began = time.perf_counter()
             outcomes = self.store.apply(changes) if changes else []
+            log.debug("committed %d changes of %d calls in %.1f ms", len(changes), len(batch), (time.perf_counter() - began) * 1000)
         except Exception as error:  # noqa: BLE001 - a write nobody answers would wait for ever, whatever went wrong
             self._commit_failed(batch, error)
         else:

@@ -76,9 +76,10 @@ class Connections:
             warn_of_network(self.file)
         try:
             with reported(path):
-                if version(self._open_writer(), path) < len(migrations()):
+                if (found := version(self._open_writer(), path)) < len(migrations()):
                     with self.write() as connection:
                         migrate(connection, path)
+                    log.info("%s was brought from schema %d to %d", path, found, len(migrations()))
         except BaseException:
             self.close()
             raise
