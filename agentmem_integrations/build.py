@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, get_args
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .llm.reasoner import CachingReasoner
     from .pipeline.jobs import Jobs
     from .pipeline.sweeper import Sweeper
+    from .storage.sqlite.diagnose import FileState
 
 OPENAI: Final = "openai:"
 READERS = min(32, 4 + (os.cpu_count() or 1))  # threads for awaited reads: SQLite and numpy release the GIL
@@ -377,6 +378,33 @@ def _named_model(spec: str) -> Model:
         f"embedder={shown(spec)} is unknown: use 'static', 'fastembed:<model or folder>', 'openai:<model>', 'model2vec:<folder or id>', "
         "or an object with embed_documents and embed_query"
     )
+
+
+def look_at_file(path: str, *, check: bool = True) -> "FileState":
+    """Return what can be told of a memory file without opening it: nothing is migrated, created or written.
+
+    Args:
+        path: A file that is there.
+        check: Have all its pages looked at.
+
+    Raises:
+        StorageError: it is none, or cannot be read.
+    """
+    from .storage.sqlite.diagnose import look_at
+
+    return look_at(path, check=check)
+
+
+def database_versions() -> Mapping[str, str]:
+    """Return the versions of what memory files are read and written with, once it was seen to work.
+
+    Raises:
+        StorageError: it does not work.
+        ImportError: it is not installed.
+    """
+    from .storage.sqlite.diagnose import sqlite_versions
+
+    return sqlite_versions()
 
 
 def _one_of(what: str, value: Any, choices: Any) -> None:

@@ -11,7 +11,7 @@ from ..models import AddResult
 from .arguments import Arguments
 from .output import Output, result_record
 from .status import ERROR, OK
-from .target import json_object, open_memory, scope
+from .target import json_object, open_collection, scope
 
 SHOWN_REFUSALS: Final = 10  # the first ones tell what is wrong with the input; thousands would bury it
 SAID: Final = {"ADD": "added", "NONE": "known", "UPDATE": "updated", "SUPERSEDE": "superseded", "DELETE": "deleted"}
@@ -32,7 +32,7 @@ def add(args: Arguments, out: Output) -> int:
         "metadata": json_object(args.metadata, "--metadata"),
     }
     numbered = list(_lines(args.jsonl)) if from_stdin else list(enumerate(args.text, 1))
-    with open_memory(args.path()) as mem:
+    with open_collection(args, embeds=True) as mem:
         results = mem.add_batch(
             [item for _, item in numbered], **owner, **fields,
             on_error="store" if from_stdin else "raise", progress=from_stdin and sys.stderr.isatty(),

@@ -14,9 +14,10 @@ examples:
   agentmem search "where does she live?" --user ana
   agentmem add --jsonl --user ana < conversation.jsonl
 
---db, --user, --shared, --agent, --session and --json may also stand before the command.
+Options that all commands share may also stand before the command. Settings: agentmem config. Trouble: agentmem doctor.
 """
 TEXT_HELP = "what to remember; '-' reads one memory per line from stdin"
+EMBEDDER_HELP = "what makes vectors; 'none' goes by words alone (default: $AGENTMEM_EMBEDDER, else 'static')"
 JSONL_HELP = 'read items from stdin, one JSON object per line: {"content": ..., "role": ..., "timestamp": ...}'
 
 
@@ -30,6 +31,17 @@ class Arguments(argparse.Namespace):
     agent: str | None = None
     session: str | None = None
     json: bool = False
+    namespace: str | None = None
+    with_embedder: str | None = None
+
+    def collection(self) -> str:
+        """Return the collection: `--namespace`, else AGENTMEM_NAMESPACE, else `default`."""
+        return self.namespace or os.environ.get("AGENTMEM_NAMESPACE") or "default"
+
+    def embedder_spec(self) -> str | None:
+        """Return the embedder: `--embedder`, else AGENTMEM_EMBEDDER, else `static`; None for `none`."""
+        spec = self.with_embedder or os.environ.get("AGENTMEM_EMBEDDER") or "static"
+        return None if spec == "none" else spec
 
     def path(self, default: str = "memory.db") -> str:
         """Return the memory file: `--db`, else AGENTMEM_DB, else `default`."""
@@ -46,11 +58,11 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=f"agentmem {__version__}")
-    _common(top, hidden=True)
+    _common(top, embedder=True, hidden=True)
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for define in (
-        _add, _search, _list, _history, _delete, _purge, _stats, _export, _import, _backup, _verify, _repair, _reembed,
-        _jobs, _demo, _bench,
+        _add, _search, _list, _get, _history, _update, _delete, _purge, _stats, _export, _import, _backup, _verify, _repair, _reembed,
+        _jobs, _config, _doctor, _completion, _demo, _bench,
     ):  # fmt: skip
         define(commands)
     return top
@@ -63,7 +75,15 @@ def _command(commands: Any, name: str, about: str) -> argparse.ArgumentParser:
     return found
 
 
-def _common(command: argparse.ArgumentParser, *, owner: bool = True, narrow: bool = True, hidden: bool = False) -> None:
+def _common(
+    command: argparse.ArgumentParser,
+    *,
+    owner: bool = True,
+    narrow: bool = True,
+    namespace: bool = True,
+    embedder: bool = False,
+    hidden: bool = False,
+) -> None:
     # SUPPRESS as default: what is not said behind the command must not undo what was said before it
     group = command.add_argument_group("common options")
 
@@ -71,6 +91,10 @@ def _common(command: argparse.ArgumentParser, *, owner: bool = True, narrow: boo
         group.add_argument(name, help=argparse.SUPPRESS if hidden else about, default=argparse.SUPPRESS, **more)
 
     option("--db", "the memory file (default: $AGENTMEM_DB, else memory.db in this folder)", metavar="PATH")
+    if namespace:
+        option("--namespace", "the collection in the file (default: $AGENTMEM_NAMESPACE, else 'default')", metavar="NAME")
+    if embedder:
+        option("--embedder", EMBEDDER_HELP, metavar="SPEC", dest="with_embedder")
     if owner:
         option("--user", "whose memory", metavar="ID")
         option("--shared", "memory that belongs to nobody in particular", action="store_true")
@@ -94,7 +118,7 @@ def _add(commands: Any) -> None:
     command.add_argument("--timestamp", metavar="TIME", help="when it was said, ISO 8601 (default: now)")
     command.add_argument("--kind", choices=KINDS, metavar="KIND", help=f"one of {', '.join(KINDS)}")
     command.add_argument("--metadata", metavar="JSON", help="""any JSON object, such as '{"city": "Lisbon"}'""")
-    _common(command)
+    _common(command, embedder=True)
 
 
 def _search(commands: Any) -> None:
@@ -109,7 +133,7 @@ def _search(commands: Any) -> None:
     command.add_argument("--before", metavar="TIME", help="only what occurred then or earlier; a bare date means its end")
     command.add_argument("--min-score", type=float, default=0.0, metavar="S", help="only hits at least as good, 0 to 1")
     command.add_argument("--explain", action="store_true", help="show what each score is made of")
-    _common(command)
+    _common(command, embedder=True)
 
 
 def _list(commands: Any) -> None:
@@ -120,10 +144,28 @@ def _list(commands: Any) -> None:
     _common(command)
 
 
+def _get(commands: Any) -> None:
+    command = _command(commands, "get", "show one memory with all that is known of it")
+    command.add_argument("id", metavar="ID")
+    _common(command, narrow=False)
+
+
 def _history(commands: Any) -> None:
     command = _command(commands, "history", "show what happened to a memory, deleted ones too")
     command.add_argument("id", metavar="ID")
     _common(command, narrow=False)
+
+
+def _update(commands: Any) -> None:
+    command = _command(commands, "update", "change a memory; its old text stays in its history")
+    command.add_argument("id", metavar="ID")
+    command.add_argument("--text", help="the new words")
+    command.add_argument("--metadata", metavar="JSON", help="replaces the old metadata as a whole; '{}' for none")
+    command.add_argument("--kind", choices=KINDS, metavar="KIND", help=f"one of {', '.join(KINDS)}")
+    command.add_argument("--importance", type=float, metavar="X", help="0 to 1")
+    command.add_argument("--ttl", type=float, metavar="SECONDS", help="from now until it is forgotten")
+    command.add_argument("--expires-at", metavar="TIME", help="when it is forgotten, ISO 8601")
+    _common(command, narrow=False, embedder=True)
 
 
 def _delete(commands: Any) -> None:
@@ -165,14 +207,14 @@ def _export(commands: Any) -> None:
 def _import(commands: Any) -> None:
     command = _command(commands, "import", "store exported memories just as they were; those that are there already stay as they are")
     command.add_argument("file", metavar="FILE", help="what `agentmem export` wrote; '-' for stdin")
-    _common(command, owner=False, narrow=False)
+    _common(command, owner=False, narrow=False, embedder=True)
 
 
 def _backup(commands: Any) -> None:
     command = _command(commands, "backup", "copy the whole memory file, also while it is in use")
     command.add_argument("file", metavar="FILE", help="the copy to write")
     command.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
-    _common(command, owner=False, narrow=False)
+    _common(command, owner=False, narrow=False, namespace=False)
 
 
 def _verify(commands: Any) -> None:
@@ -180,13 +222,27 @@ def _verify(commands: Any) -> None:
 
 
 def _repair(commands: Any) -> None:
-    _common(_command(commands, "repair", "mend what verify finds, and nothing else"), narrow=False)
+    _common(_command(commands, "repair", "mend what verify finds, and nothing else"), narrow=False, embedder=True)
 
 
 def _reembed(commands: Any) -> None:
     command = _command(commands, "reembed", "change the embedder: embed every memory anew; goes on where it was interrupted")
     command.add_argument("embedder", metavar="EMBEDDER", help="the new one, such as 'static'")
     _common(command, owner=False, narrow=False)
+
+
+def _config(commands: Any) -> None:
+    _common(_command(commands, "config", "show the settings, and where each comes from"), owner=False, narrow=False, embedder=True)
+
+
+def _doctor(commands: Any) -> None:
+    command = _command(commands, "doctor", "look at this installation and at the memory file, and say how to mend what is wrong")
+    _common(command, owner=False, narrow=False, embedder=True)
+
+
+def _completion(commands: Any) -> None:
+    command = _command(commands, "completion", "print a script that completes the words of this command in a shell")
+    command.add_argument("shell", choices=("bash", "zsh", "fish"), metavar="SHELL", help="bash, zsh or fish")
 
 
 def _demo(commands: Any) -> None:

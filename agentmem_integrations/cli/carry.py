@@ -6,7 +6,7 @@ from ..errors import InvalidInputError
 from .arguments import Arguments
 from .output import Output, memories
 from .status import OK
-from .target import open_memory, owner
+from .target import open_collection, owner
 
 STREAM = "-"
 
@@ -16,7 +16,7 @@ def export(args: Arguments, out: Output) -> int:
     user = owner(args)
     if out.json and args.file == STREAM:
         raise InvalidInputError("--json and - would both write to stdout: name a file")
-    with open_memory(args.path(), must_exist=True) as mem:
+    with open_collection(args, must_exist=True) as mem:
         written = mem.export(
             sys.stdout.buffer if args.file == STREAM else args.file, user_id=user, vectors=args.vectors, overwrite=args.overwrite,
             progress=sys.stderr.isatty() and args.file != STREAM,
@@ -36,7 +36,7 @@ def import_(args: Arguments, out: Output) -> int:
         nonlocal read
         read = done
 
-    with open_memory(args.path()) as mem:
+    with open_collection(args, embeds=True) as mem:
         imported = mem.import_(sys.stdin.buffer if args.file == STREAM else args.file, progress=count)
     if out.json:
         out.document({"imported": imported, "known": read - imported})
@@ -48,7 +48,7 @@ def import_(args: Arguments, out: Output) -> int:
 
 def backup(args: Arguments, out: Output) -> int:
     """Copy the whole memory file."""
-    with open_memory(args.path(), must_exist=True) as mem:
+    with open_collection(args, must_exist=True) as mem:
         size = mem.backup(args.file, overwrite=args.overwrite)
     if out.json:
         out.document({"file": args.file, "bytes": size})

@@ -3,13 +3,13 @@
 from .arguments import Arguments
 from .output import Output
 from .status import OK
-from .target import open_memory, owner
+from .target import open_collection, owner
 
 
 def jobs(args: Arguments, out: Output) -> int:
     """List what is owed, or have what was given up tried again."""
     user = owner(args)
-    with open_memory(args.path(), must_exist=True, embedder=None) as mem:
+    with open_collection(args, must_exist=True) as mem:
         revived = mem.retry_jobs() if args.retry else 0
         owed = mem.jobs(user_id=user, limit=args.limit)
     if out.json:

@@ -11,12 +11,15 @@ from ..errors import AgentMemError, InvalidInputError
 from .add import add
 from .arguments import Arguments, parser
 from .carry import backup, export, import_
+from .completion import completion
+from .config import config
 from .demo import demo
+from .doctor import doctor
 from .jobs import jobs
-from .manage import delete, purge, stats
+from .manage import delete, purge, stats, update
 from .mend import repair, verify
 from .output import Output
-from .read import history, list_memories, search
+from .read import get, history, list_memories, search
 from .reembed import reembed
 from .status import ERROR, INTERRUPTED, OK
 
@@ -24,7 +27,9 @@ COMMANDS: Final[Mapping[str, Callable[[Arguments, Output], int]]] = {
     "add": add,
     "search": search,
     "list": list_memories,
+    "get": get,
     "history": history,
+    "update": update,
     "delete": delete,
     "purge": purge,
     "stats": stats,
@@ -35,6 +40,9 @@ COMMANDS: Final[Mapping[str, Callable[[Arguments, Output], int]]] = {
     "repair": repair,
     "reembed": reembed,
     "jobs": jobs,
+    "config": config,
+    "doctor": doctor,
+    "completion": completion,
     "demo": demo,
 }
 

@@ -1,4 +1,4 @@
-"""`agentmem delete`, `purge` and `stats`."""
+"""`agentmem update`, `delete`, `purge` and `stats`."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import InvalidInputError, NotFoundError
 from .arguments import Arguments
-from .output import Output, memories
+from .output import Output, memories, memory_record
+from .read import show
 from .status import DECLINED, OK
-from .target import json_object, open_memory, owner, scope, whose
+from .target import json_object, open_collection, owner, scope, whose
 
 if TYPE_CHECKING:
     from ..memory import AgentMemory
@@ -16,12 +17,27 @@ if TYPE_CHECKING:
 COUNTED: Final = 10_000  # the longest page of `list`; beyond it the question says "or more"
 
 
+def update(args: Arguments, out: Output) -> int:
+    """Change a memory."""
+    changes = {
+        "text": args.text, "metadata": json_object(args.metadata, "--metadata"), "kind": args.kind, "importance": args.importance,
+        "ttl": args.ttl, "expires_at": args.expires_at,
+    }  # fmt: skip
+    with open_collection(args, must_exist=True, embeds=args.text is not None) as mem:
+        changed = mem.update(args.id, user_id=owner(args), **changes)
+    if out.json:
+        out.document(memory_record(changed))
+    else:
+        show(changed, out)
+    return OK
+
+
 def delete(args: Arguments, out: Output) -> int:
     """Make memories invisible: those named, or after a confirmation all that are selected."""
     of = _named(args) if args.id else scope(args)
     select = {**of, "kind": args.kind, "filter": json_object(args.filter, "--filter")}
     ids = list(dict.fromkeys(args.id))
-    with open_memory(args.path(), must_exist=True) as mem:
+    with open_collection(args, must_exist=True) as mem:
         if not ids and not args.yes and not _confirmed(mem, select, args):
             print("nothing was deleted", file=sys.stderr)
             return DECLINED
@@ -41,7 +57,7 @@ def purge(args: Arguments, out: Output) -> int:
     of = _named(args) if args.id and not args.all_collections else scope(args)
     select = {**of, "kind": args.kind, "filter": json_object(args.filter, "--filter")}
     ids = list(dict.fromkeys(args.id))
-    with open_memory(args.path(), must_exist=True, embedder=None) as mem:  # whichever embedder made the vectors: they go
+    with open_collection(args, must_exist=True) as mem:
         if not args.yes and not _sure(len(ids), args):
             print("nothing was erased", file=sys.stderr)
             return DECLINED
@@ -58,7 +74,7 @@ def purge(args: Arguments, out: Output) -> int:
 def stats(args: Arguments, out: Output) -> int:
     """Count memories."""
     user = owner(args)
-    with open_memory(args.path(), must_exist=True) as mem:
+    with open_collection(args, must_exist=True) as mem:
         figures = mem.stats(user_id=user)
     if out.json:
         out.document(figures)

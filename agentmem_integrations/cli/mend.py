@@ -8,13 +8,13 @@ from ..models import UNHARMFUL, Finding, Report
 from .arguments import Arguments
 from .output import Output, clean, memories
 from .status import DIFFERS, OK
-from .target import open_memory, owner
+from .target import open_collection, owner
 
 
 def verify(args: Arguments, out: Output) -> int:
     """Compare, and tell what differs."""
     user = owner(args)
-    with open_memory(args.path(), must_exist=True) as mem:
+    with open_collection(args, must_exist=True) as mem:
         report = mem.verify(user_id=user, progress=sys.stderr.isatty())
     _tell(report, out, repaired=False)
     return OK if report.ok else DIFFERS
@@ -23,7 +23,7 @@ def verify(args: Arguments, out: Output) -> int:
 def repair(args: Arguments, out: Output) -> int:
     """Mend, and tell what is left."""
     user = owner(args)
-    with open_memory(args.path(), must_exist=True) as mem:
+    with open_collection(args, must_exist=True, embeds=True) as mem:
         report = mem.repair(user_id=user, progress=sys.stderr.isatty())
     _tell(report, out, repaired=True)
     return OK if report.ok else DIFFERS

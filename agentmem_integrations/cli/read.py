@@ -1,17 +1,19 @@
-"""`agentmem search`, `list` and `history`: what only reads, and never makes a file."""
+"""`agentmem search`, `list`, `get` and `history`: what only reads, and never makes a file."""
 
-from ..errors import NotFoundError
+import json
+
+from ..errors import NotFoundError, shown
 from ..models import Hit, Memory
 from .arguments import Arguments
 from .output import Output, clean, day, event_record, hit_record, memory_record, minute, speaker, why
 from .status import OK
-from .target import json_object, open_memory, owner, scope, whose
+from .target import json_object, open_collection, owner, scope, whose
 
 
 def search(args: Arguments, out: Output) -> int:
     """Find memories."""
     of, condition = scope(args), json_object(args.filter, "--filter")
-    with open_memory(args.path(), must_exist=True) as mem:
+    with open_collection(args, must_exist=True, embeds=args.using != "text") as mem:
         hits = mem.search(
             args.query, k=args.k, **of, using=args.using, offset=args.offset, kind=args.kind, filter=condition,
             at=args.at, after=args.after, before=args.before, min_score=args.min_score, explain=args.explain,
@@ -29,7 +31,7 @@ def search(args: Arguments, out: Output) -> int:
 def list_memories(args: Arguments, out: Output) -> int:
     """Show a page of memories."""
     of, condition = scope(args), json_object(args.filter, "--filter")
-    with open_memory(args.path(), must_exist=True) as mem:
+    with open_collection(args, must_exist=True) as mem:
         found = mem.list(**of, kind=args.kind, filter=condition, after=args.after, limit=args.limit)
     if out.json:
         out.document([memory_record(memory) for memory in found])
@@ -44,13 +46,36 @@ def list_memories(args: Arguments, out: Output) -> int:
     return OK
 
 
+def get(args: Arguments, out: Output) -> int:
+    """Show one memory."""
+    with open_collection(args, must_exist=True) as mem:
+        found = mem.get(args.id, user_id=owner(args))
+    if found is None:
+        raise NotFoundError(
+            f"there is no memory {shown(args.id)}{_of(args)}: `agentmem list` shows the ids, `agentmem history` deleted ones"
+        )
+    if out.json:
+        out.document(memory_record(found))
+    else:
+        show(found, out)
+    return OK
+
+
+def show(memory: Memory, out: Output) -> None:
+    """Show a memory with all that is known of it."""
+    out.line(clean(memory.text))
+    for name, value in memory_record(memory).items():
+        if name != "text" and value not in (None, {}):
+            told = json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
+            out.line(out.dim(f"  {name.replace('_', ' '):<13}  {clean(told)}"))
+
+
 def history(args: Arguments, out: Output) -> int:
     """Show what happened to a memory."""
-    with open_memory(args.path(), must_exist=True) as mem:
+    with open_collection(args, must_exist=True) as mem:
         events = mem.history(args.id, user_id=owner(args))
     if not events:
-        of = f" for {whose(args)}" if args.user or args.shared else ""
-        raise NotFoundError(f"there is no memory {args.id!r}{of}: `agentmem list` shows the ids")
+        raise NotFoundError(f"there is no memory {shown(args.id)}{_of(args)}: `agentmem list` shows the ids")
     if out.json:
         out.document([event_record(event) for event in events])
         return OK
@@ -58,6 +83,10 @@ def history(args: Arguments, out: Output) -> int:
         text = event.old_text if event.new_text is None else event.new_text
         out.block(f"{minute(event.at)}  {event.event:<9}  ", text or "")
     return OK
+
+
+def _of(args: Arguments) -> str:
+    return f" for {whose(args)}" if args.user or args.shared else ""
 
 
 def _show_hit(hit: Hit, out: Output, explain: bool) -> None:

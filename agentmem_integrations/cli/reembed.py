@@ -5,13 +5,13 @@ import sys
 from .arguments import Arguments
 from .output import Output, memories
 from .status import OK
-from .target import open_memory
+from .target import open_collection
 
 
 def reembed(args: Arguments, out: Output) -> int:
     """Change the embedder."""
     # Opened without one: that which made the vectors so far may be no longer to be had
-    with open_memory(args.path(), must_exist=True, embedder=None) as mem:
+    with open_collection(args, must_exist=True) as mem:
         embedded = mem.reembed(args.embedder, progress=sys.stderr.isatty())
     if out.json:
         out.document({"embedded": embedded, "embedder": args.embedder})

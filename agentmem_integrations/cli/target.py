@@ -1,11 +1,12 @@
 """Which memories a command is about: the file, and whose."""
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InvalidInputError, NotFoundError, ScopeError, shown
+from ..errors import EmbedderMismatchError, InvalidInputError, NotFoundError, ScopeError, StorageError, shown
 from ..models import SHARED, UserId
 from .arguments import Arguments
 
@@ -13,22 +14,45 @@ if TYPE_CHECKING:
     from ..memory import AgentMemory
 
 
-def open_memory(path: str, *, must_exist: bool = False, **options: Any) -> "AgentMemory":
-    """Open the memory file.
-
-    Args:
-        path: The file.
-        options: As for `AgentMemory`.
-        must_exist: Refuse to make one: a question put to a mistyped path should say so, not leave an empty file behind.
-
-    Raises:
-        NotFoundError: `must_exist`, and there is none.
-    """
-    if must_exist and "://" not in path and not os.path.exists(path):  # noqa: PTH110 - pathlib raises for a name that is too long
-        raise NotFoundError(f"there is no memory file {shown(path)}: name one with --db or AGENTMEM_DB; `agentmem add` makes it")
+def open_memory(path: str, **options: Any) -> "AgentMemory":
+    """Open the memory file, with options as for `AgentMemory`."""
     from .. import AgentMemory  # here, so that `agentmem --help` does not load numpy
 
     return AgentMemory(path, **options)
+
+
+def open_collection(args: Arguments, *, must_exist: bool = False, embeds: bool = False) -> "AgentMemory":
+    """Open the collection that the options name.
+
+    Args:
+        args: What was said.
+        must_exist: Make neither file nor collection: a question put to a mistyped one should say so, not leave it behind empty.
+        embeds: With the embedder. Else without one: then the collection opens whichever made its vectors.
+
+    Raises:
+        NotFoundError: `must_exist`, and there is none.
+        EmbedderMismatchError: another embedder made its vectors.
+    """
+    path, namespace = args.path(), args.collection()
+    if must_exist and "://" not in path:
+        _check_there(path, namespace)
+    try:
+        return open_memory(path, namespace=namespace, embedder=args.embedder_spec() if embeds else None)
+    except EmbedderMismatchError as error:
+        raise EmbedderMismatchError(f"{error}. Here: --embedder with that one, or --embedder none to go by words alone") from error
+
+
+def _check_there(path: str, namespace: str) -> None:
+    if not os.path.exists(path):  # noqa: PTH110 - pathlib raises for a name that is too long
+        raise NotFoundError(f"there is no memory file {shown(path)}: name one with --db or AGENTMEM_DB; `agentmem add` makes it")
+    from ..build import look_at_file
+
+    there: list[str] = []
+    with contextlib.suppress(StorageError):  # opening it says what is wrong with it
+        there = list(look_at_file(path, check=False).collections)
+    if there and namespace not in there:
+        names = ", ".join(map(shown, there[:10])) + (", ..." if len(there) > 10 else "")
+        raise NotFoundError(f"there is no collection {shown(namespace)} in {shown(path)}: --namespace takes one of {names}")
 
 
 def owner(args: Arguments) -> UserId | None:
@@ -75,5 +99,5 @@ def json_object(text: str | None, option: str) -> Mapping[str, Any] | None:
         example = f"""{option} '{{"city": "Lisbon"}}'"""
         raise InvalidInputError(f"{option} is not JSON ({error}): quote it for the shell, as in {example}") from None
     if not isinstance(value, Mapping):
-        raise InvalidInputError(f"{option} takes a JSON object, not {shown(text)}")
+        raise InvalidInputError(f"{option} takes a JSON object, such as '{{}}', and not a {type(value).__name__}")
     return value

@@ -1,6 +1,6 @@
 """The collections of a file: number, twin policy, embedder."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final
 
@@ -135,6 +135,11 @@ def check_embedder(found: Collection, name: str, identity: Identity | None) -> N
         f"collection {name!r} holds {was}, not of {told(identity)}: open it with that embedder, or change it with "
         f"AgentMemory(path, namespace={name!r}, embedder=None).reembed(...) or `agentmem reembed`, or use another namespace"
     )
+
+
+def told_as_fields(identity: Identity | None) -> dict[str, str | int] | None:
+    """Return an embedder as `stats` tells it."""
+    return None if identity is None else asdict(identity)
 
 
 def told(identity: Identity) -> str:

@@ -29,7 +29,7 @@ def warn_of_network(path: str, stacklevel: int = CALLER) -> None:
         path: The file, absolute.
         stacklevel: Of `warnings.warn`: whose line is named.
     """
-    kind = "a network share" if os.name == "nt" and is_share(path) else filesystem(os.path.realpath(path), _mounts())
+    kind = network_filesystem(path)
     if kind is not None:
         warnings.warn(
             f"{path} lies on {kind}, where locks and shared memory cannot be relied on: with a second process or machine the file "
@@ -37,6 +37,11 @@ def warn_of_network(path: str, stacklevel: int = CALLER) -> None:
             NetworkFilesystemWarning,
             stacklevel=stacklevel,
         )
+
+
+def network_filesystem(path: str) -> str | None:
+    """Return what network filesystem a path lies on, as far as the system tells; None for a local disk."""
+    return "a network share" if os.name == "nt" and is_share(path) else filesystem(os.path.realpath(path), _mounts())
 
 
 def filesystem(path: str, mounts: str) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import apsw
 
 Row = tuple[Any, ...]
-FILES: Final = ("statements.sql", "extractions.sql", "verify.sql", "items.sql")
+FILES: Final = ("statements.sql", "extractions.sql", "verify.sql", "items.sql", "diagnose.sql")
 
 
 @cache

@@ -32,9 +32,10 @@ from ...ports import (
 )
 from . import keeping, reembedding
 from .backup import copy_to
-from .catalog import Catalog, check_embedder
+from .catalog import Catalog, check_embedder, told_as_fields
 from .chosen import ChosenKeys
 from .connections import Connections
+from .diagnose import list_collections, log_bytes
 from .extractions import claim, read_jobs, read_replies, revision
 from .gather import Gatherer
 from .item_vectors import ItemVectors
@@ -323,8 +324,12 @@ class SqliteStore:
             if scope is not None:
                 return found
             found |= {"owners": owners, "jobs": dict(query(connection, "count_jobs"))}
+            found |= {"namespace": namespace, "twins": collection.twins, "embedder": told_as_fields(collection.identity)}
+            collections = {name: told_as_fields(identity) for name, identity in list_collections(connection).items()}
         return found | {
+            "collections": collections,
             "file_bytes": self._file_bytes(),
+            "log_bytes": 0 if self._connections.in_memory else log_bytes(self._connections.file),
             "matrix_cache": self._matrices.usage(),
             "versions": {"schema": len(migrations()), "sqlite": apsw.sqlite_lib_version(), "sqlite_vec": sqlite_vec.__version__},
         }
