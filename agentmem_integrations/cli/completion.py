@@ -1,6 +1,7 @@
 """`agentmem completion`: scripts that complete the command line, made of its own grammar so that they cannot fall behind."""
 
 import argparse
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -73,7 +74,9 @@ def _option(action: argparse.Action) -> Option:
 
 
 def _plain(text: str) -> str:
-    return "".join(c for c in text.replace("%%", "%").split(": ")[0] if c not in "'\"[]\\`:$")
+    """Return the first clause of a help text, without what a shell would take for its own."""
+    clause = re.split(r"[(:;]", text, maxsplit=1)[0].strip()
+    return "".join(c for c in clause.replace("'", "\u2019") if c not in '"[]\\`$%')
 
 
 def bash(found: list[Command]) -> str:
