@@ -125,7 +125,9 @@ def _search(commands: Any) -> None:
     command = _command(commands, "search", "find memories by meaning and by words")
     command.add_argument("query", metavar="QUERY", help="the question")
     command.add_argument("-k", type=int, default=10, metavar="N", help="how many (default: 10)")
-    command.add_argument("--using", choices=("hybrid", "vector", "text"), default="hybrid", help="which evidence counts (default: hybrid)")
+    command.add_argument(
+        "--using", choices=("hybrid", "vector", "text"), help="which evidence counts (default: hybrid; text with no embedder)"
+    )
     command.add_argument("--offset", type=int, default=0, metavar="N", help="skip as many of the best")
     _narrowing(command)
     command.add_argument("--at", metavar="TIME", help="what was valid at that time (default: now)")

@@ -2,6 +2,7 @@
 
 import json
 
+from ..config import Using
 from ..errors import NotFoundError, shown
 from ..models import Hit, Memory
 from .arguments import Arguments
@@ -13,9 +14,10 @@ from .target import json_object, open_collection, owner, scope, whose
 def search(args: Arguments, out: Output) -> int:
     """Find memories."""
     of, condition = scope(args), json_object(args.filter, "--filter")
-    with open_collection(args, must_exist=True, embeds=args.using != "text") as mem:
+    using: Using = args.using or ("text" if args.embedder_spec() is None else "hybrid")
+    with open_collection(args, must_exist=True, embeds=using != "text") as mem:
         hits = mem.search(
-            args.query, k=args.k, **of, using=args.using, offset=args.offset, kind=args.kind, filter=condition,
+            args.query, k=args.k, **of, using=using, offset=args.offset, kind=args.kind, filter=condition,
             at=args.at, after=args.after, before=args.before, min_score=args.min_score, explain=args.explain,
         )  # fmt: skip
     if out.json:

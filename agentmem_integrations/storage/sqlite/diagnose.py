@@ -75,8 +75,11 @@ def look_at(path: str, *, check: bool = True) -> FileState:
         SchemaError: it was written by a newer version, or its schema cannot be read.
         StorageError: it cannot be read.
     """
+    file = str(Path(path).absolute())
+    # Who cannot write leaves an empty log behind; who can moves a log that is there into the file when he closes
+    logged = Path(f"{file}-wal").exists()
     with reported(path):
-        connection = apsw.Connection(str(Path(path).absolute()), flags=apsw.SQLITE_OPEN_READONLY)
+        connection = apsw.Connection(file, flags=apsw.SQLITE_OPEN_READONLY if logged else apsw.SQLITE_OPEN_READWRITE)
         try:
             return _state(connection, path, check)
         finally:
