@@ -1,7 +1,7 @@
 """What is told of every call to a memory: a line in the log, and a span if the application asks for spans. Never content.
 
 The names of operations and attributes are those of OpenTelemetry's conventions for memory
-(https://github.com/open-telemetry/semantic-conventions-genai, docs/gen-ai/gen-ai-spans.md, "Memory"; in development there, as of
+(https://github.com/open-telemetry/semantic-conventions-genai, the page on spans, "Memory"; in development there, as of
 November 2026); what these do not know begins with `agentmem.`. All of them are listed in docs/observability.md.
 """
 
