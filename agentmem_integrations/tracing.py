@@ -104,7 +104,7 @@ class Watched:
         self._namespace = namespace
         self._asked = {**(verb.__kwdefaults__ or {}), **kwargs}
         self._user_id = user_id
-        by_position = args and verb.__code__.co_varnames[1] == "id"
+        by_position = args and verb.__code__.co_varnames[1:2] == ("id",)
         self._id = args[0] if by_position else kwargs.get("id")
         self._count: int | None = None
         self._manager: AbstractContextManager[Any] | None = None

@@ -103,7 +103,11 @@ def _state(path: str, state: "FileState") -> Iterator[Check]:
 
 def _collections(state: "FileState", namespace: str, embedder: str | None) -> Iterator[Check]:
     for name, identity in state.collections.items():
-        said = f"vectors of {identity.name} ({identity.dim} dimensions)" if identity else "no vectors yet"
+        said = (
+            f"vectors of {identity.name} (revision {identity.revision or 'none'}, {identity.dim} dimensions)"
+            if identity
+            else "no vectors yet"
+        )
         level, mend = _fit(identity, embedder) if name == namespace else ("ok", "")
         chosen = f", and {embedder} is chosen" if level != "ok" else ""
         yield Check(level, f"collection {name!r}", f"{said}{chosen}", mend)
@@ -114,13 +118,26 @@ def _collections(state: "FileState", namespace: str, embedder: str | None) -> It
 
 
 def _fit(identity: Identity | None, embedder: str | None) -> tuple[Level, str]:
-    """Say whether vectors may be of an embedder. Only the names are compared: models are not loaded to look at a file."""
-    if identity is None or embedder is None or identity.name == embedder:
+    """Say whether vectors may be of an embedder. Models are not loaded to look at a file: their names are compared."""
+    if identity is None or embedder is None:
         return "ok", ""
     kind, made_by = embedder.partition(":")[0], identity.name.partition(":")[0]
-    if kind == made_by and (embedder == "static" or kind in ("fastembed", "model2vec")):  # which have folders, too
+    if embedder == "static":
+        same = _bundled() in (identity, None)
+    else:
+        same = identity.name == embedder or (kind == made_by and kind in ("fastembed", "model2vec"))  # whose folders have other names
+    if same:
         return "ok", ""
     return "problem", f"--embedder (or $AGENTMEM_EMBEDDER) with that one, or `agentmem reembed {embedder}`"
+
+
+def _bundled() -> Identity | None:
+    """Return the bundled embedder; None where a package it needs is missing, which is told already."""
+    try:
+        from ..embedding.static import StaticEmbedder  # here, as above
+    except ImportError:
+        return None
+    return Identity(StaticEmbedder.name, StaticEmbedder.revision, StaticEmbedder.dim)
 
 
 def _owed(state: "FileState") -> Iterator[Check]:

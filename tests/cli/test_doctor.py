@@ -159,10 +159,17 @@ def test_a_collection_of_another_embedder_is_a_problem_only_if_it_is_the_chosen_
         mem.add("tea", user_id="ana")
     assert examined(db, capsys) == (0, [])
     found = problem(db, capsys, "--namespace", "hashed")
-    assert "vectors of hash (64 dimensions), and static is chosen" in found["said"]
+    assert "vectors of hash (revision 1, 64 dimensions), and static is chosen" in found["said"]
     assert "agentmem reembed static" in found["mend"]
     assert examined(db, capsys, "--namespace", "hashed", "--embedder", "none") == (0, [])
     assert problem(db, capsys, "--embedder", "fastembed:BAAI/bge-small-en-v1.5")["subject"] == "collection 'default'"
+
+
+def test_an_older_table_of_the_bundled_embedder_is_another_embedder(db: str, capsys: Capture) -> None:
+    connection = apsw.Connection(db)
+    connection.execute("UPDATE collections SET revision = 'older'")
+    connection.close()
+    assert "revision older" in problem(db, capsys)["said"]
 
 
 def test_a_collection_that_is_not_there_is_a_warning(db: str, capsys: Capture) -> None:

@@ -132,6 +132,12 @@ def test_a_call_that_is_refused_for_its_arguments_is_a_span_too(traced: AgentMem
     assert not {"agentmem.using", "agentmem.k"} & told.keys()
 
 
+def test_a_call_with_too_many_arguments_is_the_type_error_that_it_is_untraced(traced: AgentMemory, spans: Spans) -> None:
+    with pytest.raises(TypeError, match="positional"):
+        traced.flush("nonsense")  # type: ignore[call-arg]
+    assert spans.attributes()["error.type"] == "TypeError"
+
+
 async def test_a_cancelled_call_ends_its_span(traced: AgentMemory, spans: Spans) -> None:
     task = asyncio.create_task(traced.alist(user_id="ana"))
     await asyncio.sleep(0)
