@@ -79,7 +79,8 @@ class Connections:
                 if (found := version(self._open_writer(), path)) < len(migrations()):
                     with self.write() as connection:
                         migrate(connection, path)
-                    log.info("%s was brought from schema %d to %d", path, found, len(migrations()))
+                    if found:
+                        log.info("%s was brought from schema %d to %d", path, found, len(migrations()))
         except BaseException:
             self.close()
             raise
