@@ -54,7 +54,7 @@ def completion(args: Arguments, out: Output) -> int:
 
 
 def commands() -> list[Command]:
-    """Read the commands and their options off the grammar."""
+    """Read the commands and their options off the grammar, for which argparse has no public way."""
     (choices,) = (action for action in parser()._actions if isinstance(action, argparse._SubParsersAction))
     abouts = {action.dest: action.help or "" for action in choices._choices_actions}
     return [_command(name, abouts[name], grammar) for name, grammar in choices.choices.items()]
