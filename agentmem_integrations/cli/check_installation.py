@@ -37,7 +37,7 @@ class Package:
 
 
 PACKAGES: Final = (
-    Package("apsw", "3.46"),
+    Package("apsw", "3.47"),
     Package("sqlite-vec", "0.1.9", "0.2"),
     Package("numpy", "1.26"),
     Package("tokenizers", "0.20"),
@@ -46,8 +46,8 @@ PACKAGES: Final = (
     Package("fastembed", "0.9", None, "fastembed", "no fastembed:<model>"),
     Package("model2vec", "0.10", None, "model2vec", "no model2vec:<folder or id>"),
     Package("openai", "1.99", None, "openai", "no openai:<model>"),
-    Package("aiohttp", "3.10", None, "openai", "calls of openai:<model> take twice the time of a processor"),
-    Package("langchain", "1.0", "2", "langchain", "no adapters for LangChain"),
+    Package("aiohttp", "3.10", None, "openai", "chat calls take eight times the processor time"),
+    Package("langchain", "1.2.6", "2", "langchain", "no adapters for LangChain"),
     Package("langchain-core", "1.0", "2", "langchain", "no adapters for LangChain"),
     Package("langgraph", "1.0", "2", "langchain", "no adapters for LangGraph"),
     Package("llama-index-core", "0.14", "0.15", "llamaindex", "no adapters for LlamaIndex"),
