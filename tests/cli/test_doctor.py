@@ -206,7 +206,7 @@ def test_the_packages_and_their_ranges_are_those_of_the_project() -> None:
     [
         ("sqlite-vec", "0.2.0", "problem", 'pip install "sqlite-vec>=0.1.9,<0.2"'),
         ("sqlite-vec", "0.1.6", "problem", "0.1.6 is not supported"),
-        ("langchain", "0.3.27", "warning", "0.3.27 is not supported (>=1.0,<2 is)"),
+        ("langchain", "0.3.27", "warning", "0.3.27 is not supported (>=1.2.6,<2 is)"),
         ("llama-index-core", "0.15.0rc1", "warning", "0.15.0rc1 is not supported"),
         ("numpy", None, "problem", "is not installed"),
     ],
@@ -222,7 +222,7 @@ def test_versions_out_of_range_are_named(
 
 @pytest.mark.parametrize("version", ["1.0", "1.0.0", "1.10.3", "1.99.0.post1"])
 def test_versions_in_range_are_ok(version: str, db: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    instead_of(monkeypatch, "langchain", version)
+    instead_of(monkeypatch, "langchain-core", version)
     assert examined(db, capsys) == (0, [])
 
 
