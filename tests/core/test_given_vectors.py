@@ -116,11 +116,12 @@ def test_the_dimension_is_recorded(path: str, opened: Opened) -> None:
 
 
 def test_the_vectors_of_a_named_embedder_can_be_brought_by_somebody_who_has_them(path: str, opened: Opened) -> None:
-    mem = opened(path)
-    mem.add("tea", user_id="ana")
+    with opened(path) as mem:
+        mem.add("tea", user_id="ana")
+        recorded = mem.identity
     brought = opened(path, embedder=GivenVectors())
     vector = HashEmbedder().embed_query("tea")
-    assert brought.identity == mem.identity
+    assert brought.identity == recorded
     assert brought.search(vector=vector, user_id="ana")[0].score > 0.99
 
 
