@@ -18,6 +18,7 @@ from .mind import Mind
 from .models import Identity, Scope
 from .pipeline.add import AddHallway
 from .pipeline.checks import read_choice, read_name
+from .pipeline.ranking import read_ranking
 from .pipeline.search import SearchHallway
 from .pipeline.writing import Commits, Writing
 from .ports import ChatModel, Embedder, Store
@@ -204,6 +205,7 @@ def open_room(engine: Engine, settings: Settings) -> Room:
     namespace = read_name(settings.namespace, "namespace")
     if namespace is None:
         raise InvalidInputError("namespace=None: pass the collection's name")
+    ranking = None if settings.ranker is None else read_ranking(settings.ranker)
     embedder = open_embedder(engine, settings.embedder, namespace)
     policy = engine.store.open_collection(namespace, settings.twins, embedder.identity if embedder else None)
     for known in engine.open_rooms():  # adapters may be made for every request, and a room lasts as long as its memory
@@ -212,7 +214,7 @@ def open_room(engine: Engine, settings: Settings) -> Room:
     writing = Writing(engine.commits, embedder, namespace)
     room = Room(
         engine, namespace, settings.mode, policy, settings.text_limit,
-        writing, AddHallway(writing), SearchHallway(engine.store, embedder, engine.commits.stage.held),
+        writing, AddHallway(writing), SearchHallway(engine.store, embedder, engine.commits.stage.held, ranking),
         _mind(settings.llm, engine, writing, namespace),
     )  # fmt: skip
     engine.rooms.append(room)

@@ -74,6 +74,7 @@ class Settings:
         llm: What draws facts from messages: a spec such as `"openai:gpt-5-mini"`, a function, or a `ChatModel`; None for none.
         tracer: Where spans go: an OpenTelemetry `Tracer`, or True for the application's global provider; None for nowhere.
         trace_users: Spans tell whose memory it is.
+        ranker: A file of weights for the ranking, in the form of `pipeline/ranking.toml`; None for those.
     """
 
     path: str = MEMORY_URL
@@ -89,6 +90,7 @@ class Settings:
     llm: Any = None
     tracer: Any = None
     trace_users: bool = False
+    ranker: Any = None
 
     def for_collection(self, name: str, embedder: Any, twins: Twins | None, mode: Mode | None) -> "Settings":
         """Return the settings of another collection in the same store."""

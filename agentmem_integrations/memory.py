@@ -75,6 +75,7 @@ class AgentMemory(Collection):
         tracer: An OpenTelemetry `Tracer` that gets a span for every call, or True for one of the application's global provider.
             Default: no spans. See docs/observability.md for what is in them: never content.
         trace_users: The spans also tell whose memory it is: user, agent and session ids.
+        ranker: A file of weights that hybrid searches rank by, TOML or JSON (see docs/retrieval.md); None for the package's own.
 
     Raises:
         InvalidInputError: an argument that makes no sense.
@@ -99,15 +100,15 @@ class AgentMemory(Collection):
         embedding_cache_bytes: int = EMBEDDING_CACHE_BYTES,
         tracer: Any = None,
         trace_users: bool = False,
+        ranker: str | os.PathLike[str] | None = None,
     ) -> None:
         self._settings = Settings(
             _path(path), embedder, mode, namespace, durability, twins,
             read_count(text_limit, "text_limit", 1, 10_000_000), read_count(matrix_budget, "matrix_budget", 0, 2**50),
             read_queue(queue), read_count(embedding_cache_bytes, "embedding_cache_bytes", 0, 2**50), llm,
-            tracer, read_flag(trace_users, "trace_users"),
+            tracer, read_flag(trace_users, "trace_users"), _path(ranker),
         )  # fmt: skip
         self._engine: Engine = open_engine(self._settings)
-        # Collections without an embedder that are open: adapters ask for one in every request, and each would stay open
         try:
             super().__init__(open_room(self._engine, self._settings))
         except BaseException:

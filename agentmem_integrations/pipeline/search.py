@@ -1,10 +1,14 @@
-"""The search hallway: embed -> gather -> fuse -> hits."""
+"""The search hallway: embed -> gather -> fuse -> expand -> score -> hits.
+
+A search by meaning or by words alone is pure: gather -> fuse -> hits, and nothing else has a say in it.
+"""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Final
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +16,17 @@ from numpy.typing import NDArray
 from ..config import MAX_K, Using
 from ..errors import EmbedderMismatchError, EmbeddingError
 from ..models import Hit
-from ..ports import Answer, Ask, Candidates, Embedder, QueueingEmbedder, Selection, Store, Vector
+from ..ports import Answer, Ask, Candidates, Embedder, QueueingEmbedder, Selection, Store, Survey, Vector
 from .diversify import diverse
 from .fuse import Scores, score
+from .ranking import Ranking, default_ranking
+from .score import rank
 
 POOL: Final = 300  # candidates from each list; enough that the scores of the first pages do not depend on the page
+NOTHING: Final[Mapping[int, list[int]]] = {}
+MAIN: Final = ("similarity", "text")  # parts that every hit shows
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +58,11 @@ class Question:
     fetch_k: int = 0
 
     @property
+    def ranked(self) -> bool:
+        """Whether everything that is known has a say, not the asked-for evidence alone."""
+        return self.using == "hybrid" and self.alpha is None
+
+    @property
     def reach(self) -> int:
         """How many of the best are looked at."""
         return max(self.offset + self.k, self.fetch_k)
@@ -76,11 +91,13 @@ class SearchHallway:
         store: Where they live.
         embedder: Makes the question's vector; None if the collection has none.
         settled: Entered to wait until a change of the embedder that is under way here is over.
+        ranking: What evidence is worth; None: what the package's own table says.
     """
 
     store: Store
     embedder: Embedder | None
     settled: Callable[[], AbstractContextManager[None]] = nullcontext
+    ranking: Ranking | None = None
 
     def queues(self, question: Question) -> bool:
         """Say whether the question's vector comes from a queue: then `begin`, and search when it is there."""
@@ -113,31 +130,49 @@ class SearchHallway:
             question: What is wanted.
             made: The question's vector, if it was made before.
         """
-        candidates = self._candidates(question, made)
+        return self._ranked(question, made) if question.ranked else self._pure(question, made)
+
+    def _pure(self, question: Question, made: Made | None) -> list[Hit]:
+        """Rank by one kind of evidence, or by both as the caller weighs them."""
+        candidates: Candidates = self._asked(question, made, self.store.gather)
         scores, parts = score(question.using, candidates)
         if question.alpha is not None:
             scores = question.alpha * np.clip(np.nan_to_num(parts["similarity"]), 0.0, 1.0) + (1 - question.alpha) * parts["text"]
         nearest = -np.nan_to_num(candidates.similarity, nan=-1.0)  # below a score of 0 the cosine still tells near from far
         best = np.lexsort((candidates.keys, nearest, -scores))
+        page = self._page(question, best, scores, candidates.keys, candidates.similarity)
+        return self._hits(question, candidates.keys, page, scores, parts)
+
+    def _ranked(self, question: Question, made: Made | None) -> list[Hit]:
+        """Rank by everything that is known."""
+        survey: Survey = self._asked(question, made, self.store.survey)
+        at = question.selection.at
+        ranked = rank(self.ranking or default_ranking(), question.text, survey, at or datetime.now(UTC), now=at is None)
+        page = self._page(question, ranked.order, ranked.scores, survey.keys, survey.similarity)
+        return self._hits(question, survey.keys, page, ranked.scores, ranked.parts, ranked.sources)
+
+    def _page(
+        self, question: Question, best: NDArray[np.intp], scores: Scores, keys: NDArray[np.int64], similarity: NDArray[np.floating[Any]]
+    ) -> NDArray[np.intp]:
+        """Return the rows of the hits that the caller sees."""
         best = best[scores[best] >= question.min_score]
         if question.mmr is not None:
-            best = self._diverse(question, candidates, best, scores)
-        best = best[question.offset : question.offset + question.k]
-        return self._hits(candidates, best, scores, parts if question.explain else _main(parts))
+            best = self._diverse(question, best, scores, keys, similarity)
+        return best[question.offset : question.offset + question.k]
 
-    def _candidates(self, question: Question, made: Made | None) -> Candidates:
+    def _asked(self, question: Question, made: Made | None, ask: Callable[[Ask], T]) -> T:
         if question.using == "text":
-            return self.store.gather(self._ask(question, None))
+            return ask(self._ask(question, None))
         if made is None:
             made = self._made(question, self.embedder)
         try:
-            return self.store.gather(self._ask(question, made))
+            return ask(self._ask(question, made))
         except EmbedderMismatchError:
             with self.settled():
                 changed = self.embedder
             if changed is made.embedder or made.given:
                 raise  # another process changed it; or the caller's own vector is the old embedder's
-            return self.store.gather(self._ask(question, self._made(question, changed)))
+            return ask(self._ask(question, self._made(question, changed)))
 
     def _made(self, question: Question, embedder: Embedder | None) -> Made:
         if embedder is None:
@@ -147,28 +182,33 @@ class SearchHallway:
     def _ask(self, question: Question, made: Made | None) -> Ask:
         vector, made_by = (None, None) if made is None else (made.vector, made.embedder.identity)
         words = question.text if question.using != "vector" else None
-        return Ask(question.selection, vector, words, POOL if question.reach <= POOL else MAX_K, made_by=made_by)
+        if question.ranked:
+            return Ask(question.selection, vector, words, POOL, made_by=made_by, depth=MAX_K if question.reach > POOL else POOL)
+        return Ask(question.selection, vector, words, MAX_K if question.reach > POOL else POOL, made_by=made_by)
 
-    def _diverse(self, question: Question, candidates: Candidates, best: NDArray[np.intp], scores: Scores) -> NDArray[np.intp]:
+    def _diverse(
+        self, question: Question, best: NDArray[np.intp], scores: Scores, keys: NDArray[np.int64], similarity: NDArray[np.floating[Any]]
+    ) -> NDArray[np.intp]:
         """Return the best that also differ from one another."""
         assert question.mmr is not None
         pool = best[: question.reach]
-        keys = candidates.keys[pool].tolist()
-        vectors = self.store.vectors(keys)
-        relevance = np.nan_to_num(candidates.similarity[pool], nan=-1.0) if question.using == "vector" else scores[pool]
-        return pool[diverse(relevance, [vectors.get(key) for key in keys], question.offset + question.k, question.mmr)]
+        pooled = keys[pool].tolist()
+        vectors = self.store.vectors(pooled)
+        relevance = np.nan_to_num(similarity[pool], nan=-1.0) if question.using == "vector" else scores[pool]
+        return pool[diverse(relevance, [vectors.get(key) for key in pooled], question.offset + question.k, question.mmr)]
 
-    def _hits(self, candidates: Candidates, best: NDArray[np.intp], scores: Scores, parts: Mapping[str, Scores]) -> list[Hit]:
-        keys = candidates.keys[best].tolist()
-        memories = self.store.load(keys)
+    def _hits(
+        self, question: Question, keys: NDArray[np.int64], page: NDArray[np.intp], scores: Scores, parts: Mapping[str, Scores],
+        sources: Mapping[int, list[int]] = NOTHING,
+    ) -> list[Hit]:  # fmt: skip
+        names = [name for name in parts if question.explain or name in MAIN]
+        rows = page.tolist()
+        memories = self.store.load(keys[[*rows, *(of for row in rows for of in sources.get(row, ()))]].tolist())
         return [
             Hit(
-                memories[key], float(scores[row]), {name: float(values[row]) for name, values in parts.items() if not np.isnan(values[row])}
+                memories[key], float(scores[row]), {name: float(parts[name][row]) for name in names if not np.isnan(parts[name][row])},
+                [memories[of] for of in keys[sources.get(row, [])].tolist() if of in memories],
             )
-            for key, row in zip(keys, best.tolist(), strict=True)
+            for row, key in zip(rows, keys[page].tolist(), strict=True)
             if key in memories  # deleted since
-        ]
-
-
-def _main(parts: Mapping[str, Scores]) -> Mapping[str, Scores]:
-    return {name: values for name, values in parts.items() if name in ("similarity", "text")}
+        ]  # fmt: skip

@@ -29,9 +29,13 @@ from .embedder import TEXT_FIELD, Answer, Embedder, Matrix, QueueingEmbedder, Ve
 from .extraction import End, Entrust, Learned, Owe, PutOff, Renew, Resolve, Revision, Revive
 from .items import PurgeItems, PutItem, TouchItems, WriteItems
 from .store import Ask, Candidates, Change, Debt, Dump, Outcome, Store
+from .survey import ASSISTANT, OTHER_ROLE, USER, Survey
 
 __all__ = [
+    "ASSISTANT",
+    "OTHER_ROLE",
     "TEXT_FIELD",
+    "USER",
     "Answer",
     "Ask",
     "Candidates",
@@ -73,6 +77,7 @@ __all__ = [
     "Revive",
     "Selection",
     "Store",
+    "Survey",
     "Sweep",
     "Together",
     "TouchItems",

@@ -33,6 +33,7 @@ from .changes import (
 from .embedder import TEXT_FIELD, Vector
 from .extraction import Entrust, Owe, PutOff, Renew, Resolve, Revision, Revive
 from .items import PurgeItems, TouchItems, WriteItems
+from .survey import Survey
 
 
 @dataclass(slots=True)
@@ -83,6 +84,7 @@ class Ask:
         limit: Candidates wanted from each list.
         field: Which vectors are compared.
         made_by: Which embedder made the vector; None: it is not said.
+        depth: Of `survey`: candidates wanted from each list in all, where more hits are asked for than `limit` can give.
     """
 
     selection: Selection
@@ -91,6 +93,7 @@ class Ask:
     limit: int
     field: str = TEXT_FIELD
     made_by: Identity | None = None
+    depth: int = 0
 
 
 @dataclass(slots=True)
@@ -149,6 +152,16 @@ class Store(Protocol):
 
     def has_expiry(self) -> bool:
         """Say whether anything is going to expire, or has and was not swept yet."""
+
+    def survey(self, ask: Ask) -> Survey:
+        """Return the best candidates by vector, by words and by what was said around them, with those neighbours.
+
+        `ask.limit` is how many of each kind count as the best. They are the same whatever `ask.depth` is; that adds more, behind
+        them.
+
+        Raises:
+            EmbedderMismatchError: as for `gather`.
+        """
 
     def load(self, keys: Sequence[int]) -> dict[int, Memory]:
         """Return the candidates' memories by key; one that is gone meanwhile is left out."""

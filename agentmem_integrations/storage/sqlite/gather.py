@@ -45,19 +45,26 @@ class Gatherer:
 
     def candidates(self) -> Candidates:
         """Return the union of both lists, each with its similarity and its BM25."""
+        found = self.scope()
+        return _table({}, {}) if found is None else self.found(*found)
+
+    def scope(self) -> tuple[int, Version] | None:
+        """Return the scope's number and state; None if nothing was ever stored in it."""
         scope = self.ask.selection.scope
         assert scope is not None, "a search names its scope"
         found = query(self.connection, "scope_version", (self.collection, *owner(scope)))
         if not found:
-            return _table({}, {})
+            return None
         no, epoch, last, history = found[0]
-        version = Version(self.generation, epoch, last or 0, history or 0)
-        allowed = self._allowed(no, version)
-        words = self._words(no, allowed)
-        near = self._near(no, version, allowed, words)
-        return _table(near, words)
+        return no, Version(self.generation, epoch, last or 0, history or 0)
 
-    def _allowed(self, scope: int, version: Version) -> NDArray[np.int64] | None:
+    def found(self, scope: int, version: Version) -> Candidates:
+        """Return the union of both lists of a scope."""
+        allowed = self.allowed(scope, version)
+        words = self._words(scope, allowed)
+        return _table(self._near(scope, version, allowed, words), words)
+
+    def allowed(self, scope: int, version: Version) -> NDArray[np.int64] | None:
         """Return the keys that the caller's conditions leave, rising; None where only visibility limits them."""
         conditions, values = chosen(self.ask.selection)
         if not conditions:
@@ -99,7 +106,8 @@ class Gatherer:
         conditions, values = visible(self.ask.selection, self.now)
         return {r[0] for r in query(self.connection, "visible_keys", [str(keys), scope, *values], where=" AND ".join(conditions))}
 
-    def _at(self) -> int:
+    def at(self) -> int:
+        """Return the instant that is asked about, in microseconds."""
         at = micros(self.ask.selection.at)
         return self.now if at is None else at
 
@@ -111,12 +119,12 @@ class Gatherer:
         if block is None:
             return self._scan(scope, words)
         keys, similarities = block.columns.keys, block.similarities(self.ask.vector)
-        shown = block.visible(self.now, self._at(), self.ask.selection.any_validity)
+        shown = block.visible(self.now, self.at(), self.ask.selection.any_validity)
         if allowed is not None:
             inside = np.isin(keys, allowed, assume_unique=True)
             shown = inside if shown is None else shown & inside
         rows = np.arange(len(keys)) if shown is None else np.flatnonzero(shown)
-        best = rows[_top(similarities[rows], self.ask.limit)]
+        best = rows[top(similarities[rows], self.ask.limit)]
         named = np.fromiter(words, np.int64, len(words))
         spots = np.searchsorted(keys, named)
         spots = spots[keys[np.minimum(spots, len(keys) - 1)] == named] if len(keys) else spots[:0]
@@ -143,7 +151,7 @@ def _table(near: Scores, words: Scores) -> Candidates:
     )
 
 
-def _top(values: NDArray[np.float32], count: int) -> NDArray[np.intp]:
+def top(values: NDArray[np.float32], count: int) -> NDArray[np.intp]:
     """Return the positions of the `count` largest values; among equal ones the earliest."""
     if len(values) <= count:
         return np.arange(len(values))

@@ -11,7 +11,7 @@ import json
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import apsw
 import numpy as np
@@ -168,8 +168,20 @@ def _timed(columns: Columns) -> bool:
     return bool((columns.expires != FOREVER).any() or (columns.since != -FOREVER).any() or (columns.until != FOREVER).any())
 
 
+class Held(Protocol):
+    """What is kept of a scope."""
+
+    @property
+    def size(self) -> int:
+        """Bytes held."""
+
+    @property
+    def version(self) -> Version:
+        """The scope's state that this is."""
+
+
 class MatrixCache:
-    """Blocks of the scopes searched last, up to a number of bytes.
+    """Blocks of the scopes searched last, and their words, up to a number of bytes.
 
     Args:
         budget: Bytes for all blocks together.
@@ -178,7 +190,7 @@ class MatrixCache:
     def __init__(self, budget: int) -> None:
         self.budget = budget
         self.hits = self.misses = 0
-        self._blocks: OrderedDict[tuple[int, str], Block] = OrderedDict()
+        self._blocks: OrderedDict[tuple[int, str | None], Held] = OrderedDict()
         self._lock = threading.Lock()
         self._bytes = 0
 
@@ -189,22 +201,30 @@ class MatrixCache:
             known = self._blocks.get(key)
             if known is not None:
                 self._blocks.move_to_end(key)
-        if known is not None and known.version == version:
+        if isinstance(known, Block) and known.version == version:
             self.hits += 1
             return known
         self.misses += 1
-        if known is None or not version.continues(known.version):
+        if not isinstance(known, Block) or not version.continues(known.version):
             block = self._load(connection, scope, version, field, dim)
         else:
             block = _refreshed(connection, known, scope, version, field, dim)
         if block is not None:
-            self._keep(key, block)
+            self.keep(key, block)
         return block
+
+    def known(self, scope: int) -> "Held | None":
+        """Return what is kept of a scope's words."""
+        with self._lock:
+            found = self._blocks.get((scope, None))
+            if found is not None:
+                self._blocks.move_to_end((scope, None))
+        return found
 
     def usage(self) -> dict[str, int]:
         """Return counters: scopes and bytes held, hits and misses."""
         with self._lock:
-            return {"scopes": len(self._blocks), "bytes": self._bytes, "hits": self.hits, "misses": self.misses}
+            return {"scopes": len({scope for scope, _ in self._blocks}), "bytes": self._bytes, "hits": self.hits, "misses": self.misses}
 
     def forked(self) -> None:
         """Be usable in a forked child: some thread that is not there may have held the lock."""
@@ -222,7 +242,8 @@ class MatrixCache:
             return None
         return Block.of(_columns(query(connection, "load_vectors", (scope, 0, field, version.generation)), dim), version)
 
-    def _keep(self, key: tuple[int, str], block: Block) -> None:
+    def keep(self, key: tuple[int, str | None], block: "Held") -> None:
+        """Keep the vectors of a scope's field, or its words (field None), for as long as the budget allows."""
         with self._lock:
             known = self._blocks.get(key)
             if known is not None and known.version.newer_than(block.version):

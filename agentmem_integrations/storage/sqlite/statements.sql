@@ -371,3 +371,26 @@ WHERE c.memory IN (SELECT no FROM memories WHERE scope = ?1) OR (c.scope = ?1 AN
 
 -- name: count_kept_vectors
 SELECT count(*), coalesce(sum(length(vector)), 0) FROM embedding_cache
+
+-- name: load_sayings
+-- What a ranking needs of each memory of a scope; of facts also how sure the model was.
+SELECT m.no, m.text, m.lexical, m.context, m.session_id, m.name, m.role, m.kind, m.importance,
+    CASE WHEN m.kind != 'episode' AND m.provenance IS NOT NULL THEN json_extract(m.provenance, '$.confidence') END,
+    m.occurred_at, m.expires_at, m.valid_from, m.valid_to
+FROM memories m WHERE m.scope = ? AND m.no > ? AND m.deleted_at IS NULL ORDER BY m.no
+
+-- name: load_some_sayings
+SELECT m.no, m.text, m.lexical, m.context, m.session_id, m.name, m.role, m.kind, m.importance,
+    CASE WHEN m.kind != 'episode' AND m.provenance IS NOT NULL THEN json_extract(m.provenance, '$.confidence') END,
+    m.occurred_at, m.expires_at, m.valid_from, m.valid_to
+FROM memories m WHERE m.scope = ? AND m.no IN (SELECT value FROM json_each(?)) AND m.deleted_at IS NULL ORDER BY m.no
+
+-- name: sources_of_facts
+-- Each fact, dead or alive, and the verbatim words it was drawn from.
+SELECT m.no, e.no FROM memories m JOIN json_each(m.provenance, '$.episodes') s JOIN memories e ON e.id = s.value AND e.scope = m.scope
+WHERE m.scope = ? AND m.kind <> 'episode'
+
+-- name: successors
+-- Each fact that another took the place of, and that one.
+SELECT m.no, n.no FROM memories m JOIN memories n ON n.id = m.superseded_by AND n.scope = m.scope
+WHERE m.scope = ? AND m.kind <> 'episode' AND m.superseded_by IS NOT NULL

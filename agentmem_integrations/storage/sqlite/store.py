@@ -27,6 +27,7 @@ from ...ports import (
     Record,
     Revision,
     Selection,
+    Survey,
     Vector,
     WantingPage,
 )
@@ -40,11 +41,13 @@ from .extractions import claim, read_jobs, read_replies, revision
 from .gather import Gatherer
 from .item_vectors import ItemVectors
 from .items import ItemReader
+from .lexicon import Lexicons
 from .nearest import FOREVER, MatrixCache, Version
 from .records import dumped, taken
 from .repair import Repairing
 from .rows import NOT_AS_WRITTEN, damaged, memory_of, micros, moment, owner, vectors_in
 from .statements import Row, migrations, query
+from .survey import Surveyor
 from .verify import Progress, Verifying
 from .where import selected
 from .writer import Transaction, Undone
@@ -69,6 +72,7 @@ class SqliteStore:
         self._cache_budget = cache_budget
         self._matrices = MatrixCache(matrix_budget)
         self._chosen = ChosenKeys()
+        self._lexicons = Lexicons(self._matrices)
         self._matrix_budget = matrix_budget
         self._item_vectors = ItemVectors(matrix_budget)
         self._connections = Connections(path, durability, self._forked)
@@ -103,6 +107,7 @@ class SqliteStore:
             self._matrices.clear()
             self._chosen.clear()
             self._item_vectors.clear()
+            self._lexicons.clear()
             try:
                 self._empty_log()
                 self._connections.scrub()
@@ -122,12 +127,19 @@ class SqliteStore:
     def gather(self, ask: Ask) -> Candidates:
         """Return the best candidates by vector and by words."""
         with self._connections.read() as connection:
-            collection = self._catalog.collection(connection, ask.selection.namespace)
-            if ask.vector is not None:
-                check_embedder(collection, ask.selection.namespace, ask.made_by)
-            dim = collection.identity.dim if collection.identity else 0
-            generation = collection.generation
-            return Gatherer(connection, self._matrices, self._chosen, collection.no, generation, dim, ask, _micros_now()).candidates()
+            return self._gatherer(connection, ask).candidates()
+
+    def survey(self, ask: Ask) -> Survey:
+        """Return the best candidates by vector, by words and by what was said around them, with those neighbours."""
+        with self._connections.read() as connection:
+            return Surveyor(self._gatherer(connection, ask), self._lexicons).survey()
+
+    def _gatherer(self, connection: apsw.Connection, ask: Ask) -> Gatherer:
+        collection = self._catalog.collection(connection, ask.selection.namespace)
+        if ask.vector is not None:
+            check_embedder(collection, ask.selection.namespace, ask.made_by)
+        dim = collection.identity.dim if collection.identity else 0
+        return Gatherer(connection, self._matrices, self._chosen, collection.no, collection.generation, dim, ask, _micros_now())
 
     def read_items(
         self, namespace: str, reads: Sequence[ItemRead], vectors: Sequence[Vector | None], made_by: Identity | None
@@ -278,6 +290,7 @@ class SqliteStore:
             no, epoch, last, history = found[0]
             version = Version(collection.generation, epoch, last or 0, history or 0)
             block = self._matrices.block(connection, no, version, TEXT_FIELD, collection.identity.dim)
+            self._lexicons.lexicon(connection, no, version)
         return 0 if block is None else len(block.columns.keys)
 
     def has_expired(self) -> bool:
@@ -347,10 +360,12 @@ class SqliteStore:
         """Close every connection."""
         self._connections.close()
         self._matrices.clear()
+        self._lexicons.clear()
         self._item_vectors.clear()
 
     def _forked(self) -> None:
         self._matrices.forked()
+        self._lexicons.forked()
         self._item_vectors.forked()
 
     def _where(self, connection: apsw.Connection, selection: Selection, dead: bool = False) -> tuple[str, list[Any]]:

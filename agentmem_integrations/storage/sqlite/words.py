@@ -53,15 +53,20 @@ def match_expression(question: str, scope: int) -> str | None:
 
     Every word is quoted: what a user types is never query syntax.
     """
-    words = list(dict.fromkeys(_question_words(question)))
-    telling = [w for w in words if w.lower() not in STOP_WORDS] or words
+    telling = question_words(question)
     if not telling:
         return None
-    alternatives = " OR ".join(f'"{word}"' for word in telling[:MAX_WORDS])
+    alternatives = " OR ".join(f'"{word}"' for word in telling)
     return f'scope : "{scope}" AND {{body context}} : ({alternatives})'
 
 
-def _question_words(question: str) -> Iterator[str]:
+def question_words(question: str) -> list[str]:
+    """Return the words of a question that say what it is about, each once; all of its words if none does."""
+    words = list(dict.fromkeys(_words(question)))
+    return ([w for w in words if w.lower() not in STOP_WORDS] or words)[:MAX_WORDS]
+
+
+def _words(question: str) -> Iterator[str]:
     for word in _WORD.findall(unicodedata.normalize("NFKC", question)):
         if word.isascii() or not _UNSPACED.search(word):
             yield word

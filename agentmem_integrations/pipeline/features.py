@@ -1,0 +1,114 @@
+"""features: the evidence for each candidate as a table of numbers, one column per kind of evidence."""
+
+import re
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..ports import ASSISTANT, Survey
+from ..traits import Trait
+from .expand import Around
+
+Floats = NDArray[np.float32]
+
+_when: Final = re.compile(r"\s*(when|how long|how recently|(on |in )?(what|which) (year|month|date|day|time))\b", re.IGNORECASE).match
+_many: Final = re.compile(r"\bhow (many|much|often|old)\b", re.IGNORECASE).search
+
+SHIFTED: Final = (1, -1, 2, -2)
+PLAIN: Final = (
+    "similarity", "similarity ±1", "kinship", "bm25", "bm25 ±1", "bm25 ±2", "session bm25", "session similarity", "coverage", "coverage ±1",
+    "session coverage", "bm25 share", "rarest word", "is question", "answers a question", "length", "when × time", "time",
+    "many × number", "first person", "greeting", "names something", "speaker named", "assistant", "latest", "fact",
+)  # fmt: skip
+OF_ASSISTANT: Final = ("similarity", "bm25", "coverage", "coverage ±1", "session bm25", "length", "rarest word")
+NAMES: Final = (
+    *PLAIN, *(f"{what} {step:+}" for step in SHIFTED for what in ("bm25", "similarity")), *(f"assistant × {what}" for what in OF_ASSISTANT),
+)  # fmt: skip
+"""The columns, in order."""
+
+
+def features(question: str, survey: Survey, around: Around) -> Floats:
+    """Return one row per candidate and one column per name in `NAMES`, float32."""
+    rows = around.rows
+    if not len(rows):
+        return np.zeros((0, len(NAMES)), np.float32)
+    traits = survey.traits[rows]
+    when, many = float(bool(_when(question))), float(bool(_many(question)))
+    bm25, similarity = _Scale(around.own), _Scale(around.similarity)
+    time, number = _has(traits, Trait.TIME), _has(traits, Trait.NUMBER)
+    assistant = (survey.roles[rows] == ASSISTANT).astype(np.float32)
+    best = float(survey.weights.sum()) or 1.0
+    known = np.nan_to_num(survey.similarity, nan=similarity.mean)
+    table = {
+        "similarity": similarity(around.similarity),
+        "similarity ±1": _filled(survey.around[rows]),
+        "kinship": _filled(survey.kinship[rows]),
+        "bm25": bm25(around.own),
+        "bm25 ±1": _Scale(around.window)(around.window),
+        "bm25 ±2": _Scale(around.wide)(around.wide),
+        "session bm25": _Scale(around.session)(around.session),
+        "session similarity": _Scale(around.session_similarity)(around.session_similarity),
+        "coverage": around.covered,
+        "coverage ±1": around.window_covered,
+        "session coverage": around.session_covered,
+        "bm25 share": around.own / best,
+        "rarest word": around.rarest,
+        "is question": _has(traits, Trait.QUESTION),
+        "answers a question": around.at(_has(survey.traits, Trait.QUESTION), -1),
+        "length": np.log1p(survey.lengths[rows]),
+        "when × time": when * time,
+        "time": (1 - when) * time,
+        "many × number": many * number,
+        "first person": _has(traits, Trait.FIRST_PERSON),
+        "greeting": _has(traits, Trait.GREETING),
+        "names something": _has(traits, Trait.NAMES),
+        "speaker named": named(question, survey.speakers)[survey.spoken[rows]],
+        "assistant": assistant,
+        "latest": np.linspace(0, 1, len(rows), dtype=np.float32),
+        "fact": survey.facts[rows].astype(np.float32),
+    }
+    for step in SHIFTED:
+        table[f"bm25 {step:+}"] = around.at(bm25(survey.lexical), step)
+        table[f"similarity {step:+}"] = around.at(similarity(known), step)
+    for what in OF_ASSISTANT:
+        table[f"assistant × {what}"] = assistant * table[what]
+    return np.stack([table[name] for name in NAMES], axis=1).astype(np.float32)
+
+
+def named(question: str, speakers: tuple[str, ...]) -> Floats:
+    """Return 1 for each speaker whom the question names, else 0; and a last 0 for nobody."""
+    asked = question.casefold()
+    return np.array([*(_names(asked, speaker.casefold()) for speaker in speakers), 0], np.float32)
+
+
+def _names(asked: str, speaker: str) -> bool:
+    first = speaker.split(maxsplit=1)[0] if speaker.split() else speaker
+    for name in {speaker, first}:
+        if name and name in asked and (not name.isascii() or re.search(rf"\b{re.escape(name)}(?:'?s)?\b", asked)):
+            return True
+    return False
+
+
+def _has(traits: NDArray[np.uint8], trait: Trait) -> Floats:
+    return ((traits & trait) > 0).astype(np.float32)
+
+
+def _filled(values: Floats) -> Floats:
+    """Return the values on their own scale; the mean where there is none."""
+    missing = np.isnan(values)
+    if missing.all():
+        return np.zeros_like(values)
+    filled = np.where(missing, values[~missing].mean(), values).astype(np.float32)
+    return _Scale(filled)(filled)
+
+
+class _Scale:
+    """Brings values to mean 0 and spread 1 of those it was made of."""
+
+    def __init__(self, values: Floats) -> None:
+        self.mean = float(values.mean())
+        self._spread = float(values.std()) + 1e-6
+
+    def __call__(self, values: Floats) -> Floats:
+        return (values - np.float32(self.mean)) / np.float32(self._spread)
