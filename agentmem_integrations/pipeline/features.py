@@ -19,13 +19,18 @@ SHIFTED: Final = (1, -1, 2, -2)
 PLAIN: Final = (
     "similarity", "similarity ±1", "kinship", "bm25", "bm25 ±1", "bm25 ±2", "session bm25", "session similarity", "coverage", "coverage ±1",
     "session coverage", "bm25 share", "rarest word", "is question", "answers a question", "length", "when × time", "time",
-    "many × number", "first person", "greeting", "names something", "speaker named", "assistant", "latest", "fact",
+    "many × number", "first person", "greeting", "names something", "speaker named", "assistant",
 )  # fmt: skip
 OF_ASSISTANT: Final = ("similarity", "bm25", "coverage", "coverage ±1", "session bm25", "length", "rarest word")
 NAMES: Final = (
     *PLAIN, *(f"{what} {step:+}" for step in SHIFTED for what in ("bm25", "similarity")), *(f"assistant × {what}" for what in OF_ASSISTANT),
 )  # fmt: skip
 """The columns, in order."""
+
+OF_TEXT: Final = (
+    "similarity", "kinship", "bm25", "coverage", "bm25 share", "rarest word", "length", "when × time", "many × number", "names something",
+)  # fmt: skip
+"""Those that a text has by itself, whether or not anybody said it to somebody."""
 
 
 def features(question: str, survey: Survey, around: Around) -> Floats:
@@ -65,8 +70,6 @@ def features(question: str, survey: Survey, around: Around) -> Floats:
         "names something": _has(traits, Trait.NAMES),
         "speaker named": named(question, survey.speakers)[survey.spoken[rows]],
         "assistant": assistant,
-        "latest": np.linspace(0, 1, len(rows), dtype=np.float32),
-        "fact": survey.facts[rows].astype(np.float32),
     }
     for step in SHIFTED:
         table[f"bm25 {step:+}"] = around.at(bm25(survey.lexical), step)

@@ -145,11 +145,15 @@ class SearchHallway:
 
     def _ranked(self, question: Question, made: Made | None) -> list[Hit]:
         """Rank by everything that is known."""
-        survey: Survey = self._asked(question, made, self.store.survey)
+        survey = self.survey(question, made)
         at = question.selection.at
         ranked = rank(self.ranking or default_ranking(), question.text, survey, at or datetime.now(UTC), now=at is None)
         page = self._page(question, ranked.order, ranked.scores, survey.keys, survey.similarity)
         return self._hits(question, survey.keys, page, ranked.scores, ranked.parts, ranked.sources)
+
+    def survey(self, question: Question, made: Made | None = None) -> Survey:
+        """Return what is known of the memories around a question: what a ranking goes by."""
+        return self._asked(question, made, self.store.survey)
 
     def _page(
         self, question: Question, best: NDArray[np.intp], scores: Scores, keys: NDArray[np.int64], similarity: NDArray[np.floating[Any]]

@@ -157,11 +157,16 @@ class Block:
         Rounded to six digits: a matrix product may give equal rows results that differ in the last bit, and ties must rank
         by insertion order.
         """
-        cosines = np.empty(len(self.columns.keys), np.float32)
-        for start in range(0, len(cosines), BLAS_ROWS):
-            part = slice(start, start + BLAS_ROWS)
-            np.dot(self.columns.matrix[part], vector, out=cosines[part])
-        return np.clip(np.round(cosines, 6), -1.0, 1.0)
+        return np.clip(np.round(products(self.columns.matrix, vector), 6), -1.0, 1.0)
+
+
+def products(matrix: NDArray[np.float32], vector: Vector) -> NDArray[np.float32]:
+    """Return the product of every row with `vector`, shape (n,)."""
+    found = np.empty(len(matrix), np.float32)
+    for start in range(0, len(found), BLAS_ROWS):
+        part = slice(start, start + BLAS_ROWS)
+        np.dot(matrix[part], vector, out=found[part])
+    return found
 
 
 def _timed(columns: Columns) -> bool:

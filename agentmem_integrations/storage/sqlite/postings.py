@@ -64,11 +64,15 @@ class Segment:
 
     @staticmethod
     def of(terms: Ints, rows: Ints, counts: NDArray[np.uint16]) -> "Segment":
-        """Return the postings, one triple each, sorted by term and row."""
+        """Return the postings, one triple each, in any order."""
         order = np.lexsort((rows, terms))
-        terms = terms[order]
+        return Segment.of_sorted(terms[order], rows[order], counts[order])
+
+    @staticmethod
+    def of_sorted(terms: Ints, rows: Ints, counts: NDArray[np.uint16]) -> "Segment":
+        """Return the postings, one triple each, sorted by term and row."""
         heads = np.flatnonzero(np.diff(terms, prepend=-1))
-        return Segment(terms[heads], np.append(heads, len(terms)), rows[order], counts[order])
+        return Segment(terms[heads], np.append(heads, len(terms)), rows, counts)
 
     def triples(self) -> tuple[Ints, Ints, NDArray[np.uint16]]:
         """Return what it was made of."""
@@ -76,9 +80,9 @@ class Segment:
 
     def without(self, gone: NDArray[np.bool_]) -> "Segment":
         """Return it without the postings of some memories."""
-        terms, rows, counts = self.triples()
-        kept = ~gone[rows]
-        return Segment.of(terms[kept], rows[kept], counts[kept])
+        kept = ~gone[self.rows]
+        before = np.concatenate([[0], np.cumsum(kept)])  # how many are kept of the first so many
+        return Segment(self.terms, before[self.starts], self.rows[kept], self.counts[kept])
 
     def find(self, term: int) -> slice:
         """Return where the postings of a term are."""

@@ -1,6 +1,6 @@
 """What is known of each memory of a scope: its columns, and how a row and its words are read into them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from .statements import Row
 from .words import question_words
 
 TOKENIZER: Final = ("porter", ["unicode61", "remove_diacritics", "2"])  # as the text index has it
+COLUMNS: Final = 14  # of `load_sayings`
 _ROLES: Final = {None: 0, "user": USER, "human": USER, "assistant": ASSISTANT, "ai": ASSISTANT}
 
 
@@ -129,7 +130,7 @@ class Reader:
         traits = np.array(shown, np.uint8)
         self._add_term_traits(traits, terms_flat, own_lengths, all_lengths)
         packed, counts = np.unique(terms_flat << 32 | rows_flat, return_counts=True)
-        segment = Segment.of(
+        segment = Segment.of_sorted(
             (packed >> 32).astype(np.int32), (packed & 0xFFFFFFFF).astype(np.int32), np.minimum(counts, 65_535).astype(np.uint16)
         )
         return _sayings(rows, all_lengths, traits, sessions, names), segment
@@ -146,21 +147,21 @@ class Reader:
 
 def _sayings(rows: Sequence[Row], lengths: Keys, traits: NDArray[np.uint8], sessions: dict[str, int], names: dict[str, int]) -> Sayings:
     count = len(rows)
+    columns = list(zip(*rows, strict=True)) if rows else [()] * COLUMNS
+    keys, _, _, _, seats, speakers, roles, kinds, importance, confidence, occurred, expires, since, until = columns
 
-    def column(of: Callable[[Row], Any], kind: Any) -> NDArray[Any]:
-        return np.fromiter((of(row) for row in rows), kind, count)
+    def times(values: Sequence[Any], missing: int) -> Keys:
+        return np.full(count, missing) if values.count(None) == count else np.array([missing if v is None else v for v in values], np.int64)
 
-    def code(codes: dict[str, int], value: str | None) -> int:
-        return -1 if value is None else codes.setdefault(value, len(codes))
+    def fractions(values: Sequence[Any]) -> NDArray[np.float32]:
+        return np.array([np.nan if v is None else float(v) for v in values], np.float32)
 
-    def number(value: Any) -> float:
-        return float(value) if isinstance(value, int | float) else np.nan
+    def codes(values: Sequence[Any], known: dict[str, int]) -> Ints:
+        return np.array([-1 if v is None else known.setdefault(v, len(known)) for v in values], np.int32)
 
     return Sayings(
-        column(lambda r: r[0], np.int64), np.ones(count, np.bool_), lengths.astype(np.float32), traits,
-        column(lambda r: code(sessions, r[4]), np.int32), column(lambda r: code(names, r[5]), np.int32),
-        column(lambda r: _ROLES.get(r[6], OTHER_ROLE), np.int8), column(lambda r: r[7] != "episode", np.bool_),
-        column(lambda r: number(r[8]), np.float32), column(lambda r: number(r[9]), np.float32), column(lambda r: r[10], np.int64),
-        column(lambda r: FOREVER if r[11] is None else r[11], np.int64), column(lambda r: -FOREVER if r[12] is None else r[12], np.int64),
-        column(lambda r: FOREVER if r[13] is None else r[13], np.int64),
+        np.array(keys, np.int64), np.ones(count, np.bool_), lengths.astype(np.float32), traits, codes(seats, sessions),
+        codes(speakers, names), np.array([_ROLES.get(role, OTHER_ROLE) for role in roles], np.int8),
+        np.array([kind != "episode" for kind in kinds], np.bool_), fractions(importance), fractions(confidence),
+        np.array(occurred, np.int64), times(expires, FOREVER), times(since, -FOREVER), times(until, FOREVER),
     )  # fmt: skip

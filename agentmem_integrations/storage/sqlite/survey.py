@@ -11,7 +11,7 @@ from ...ports import Survey, Vector
 from .bm25 import K1
 from .gather import Gatherer, top
 from .lexicon import Lexicon, Lexicons
-from .nearest import Block, Keys, Version
+from .nearest import Block, Keys, Version, products
 from .sayings import Reader
 
 REACH: Final = 2  # turns to either side that count as neighbours
@@ -133,32 +133,33 @@ class Surveyor:
         is_found[found], is_deep[head] = True, False
         return Survey(
             s.keys[rows], is_found[rows], is_deep[rows] & is_found[rows], similarity, similarity, similarity, lexical,
-            counts, s.lengths[rows], naming, weights, lexicon.mean_length, sessions.astype(np.intp), session_counts, lexicon.session_lengths[codes], place[before[rows]],
-            place[after[rows]], tuple(lexicon.name_codes), s.names[rows].astype(np.intp), s.roles[rows], s.traits[rows], s.facts[rows],
-            s.importance[rows], s.confidence[rows], s.occurred[rows], _pairs(s.keys, place, lexicon.sources),
-            _pairs(s.keys, place, lexicon.replaced.items()), *lexicon.shares,
+            counts, s.lengths[rows], naming, weights, lexicon.mean_length, sessions.astype(np.intp), session_counts,
+            lexicon.session_lengths[codes], place[before[rows]], place[after[rows]], tuple(lexicon.name_codes),
+            s.names[rows].astype(np.intp), s.roles[rows], s.traits[rows], s.facts[rows], s.importance[rows], s.confidence[rows],
+            s.occurred[rows], _pairs(s.keys, place, lexicon.sources), _pairs(s.keys, place, lexicon.replaced.items()), *lexicon.shares,
         )  # fmt: skip
 
 
 def _add_vectors(survey: Survey, block: Block, vector: Vector) -> None:
-    """Fill in what takes the vectors themselves: what was said around each memory, and its likeness to the best."""
+    """Fill in what takes the vectors themselves: what was said around each memory found, and its likeness to the best."""
     keys = block.columns.keys
     spots = np.minimum(np.searchsorted(keys, survey.keys), len(keys) - 1)
-    missing = keys[spots] != survey.keys if len(keys) else np.ones(len(survey.keys), np.bool_)
-    if missing.all():
+    has = keys[spots] == survey.keys if len(keys) else np.zeros(len(survey.keys), np.bool_)
+    rows = np.flatnonzero(survey.found & ~survey.deep & has)
+    if not len(rows):
         return
-    vectors = np.zeros((len(survey.keys) + 1, block.columns.matrix.shape[1]), np.float32)  # the last is where -1 points
-    vectors[:-1] = block.columns.matrix[spots]
-    vectors[:-1][missing] = 0
-    window = vectors[:-1] + vectors[survey.before] + vectors[survey.after]
-    lengths = np.sqrt(np.einsum("ij,ij->i", window, window)) + 1e-9
-    survey.around = np.round(np.where(missing, np.nan, window @ vector / lengths), 6).astype(np.float32)
-    head = survey.found & ~survey.deep
-    fit = np.nan_to_num(survey.similarity) + survey.lexical / (survey.lexical.max(initial=0.0) or 1.0)
-    best = np.argsort(np.where(head, -fit, np.inf), kind="stable")[:KIN]
-    centre = vectors[best].sum(axis=0)
-    centre /= np.linalg.norm(centre) + 1e-9
-    survey.kinship = np.round(np.where(missing, np.nan, vectors[:-1] @ centre), 6).astype(np.float32)
+    vectors = block.columns.matrix[spots]
+    own = vectors[rows]
+    fit = survey.similarity[rows] + survey.lexical[rows] / (survey.lexical.max(initial=0.0) or 1.0)
+    centre = own[np.argsort(-fit, kind="stable")[:KIN]].sum(axis=0)
+    kinship = products(own, centre / (np.linalg.norm(centre) + 1e-9))
+    for step in (survey.before, survey.after):
+        beside = step[rows]
+        there = np.flatnonzero((beside >= 0) & has[beside])
+        own[there] += vectors[beside[there]]
+    around = products(own, vector) / (np.sqrt(np.einsum("ij,ij->i", own, own)) + 1e-9)
+    survey.around, survey.kinship = (np.full(len(survey.keys), np.nan, np.float32) for _ in range(2))
+    survey.around[rows], survey.kinship[rows] = np.round(around, 6), np.round(kinship, 6)
 
 
 def _weights(lexicon: Lexicon, postings: list[Postings]) -> Floats:
@@ -237,8 +238,7 @@ def _nothing() -> Survey:
     empty, places, flags = np.zeros(0, np.float32), np.zeros(0, np.intp), np.zeros(0, np.bool_)
     table = np.zeros((0, 0), np.float32)
     return Survey(
-        np.zeros(0, np.int64), flags, flags, empty, empty, empty, empty, table, empty, flags, empty, 1.0, places, table, empty, places, places, (),
-        places,
-        np.zeros(0, np.int8), np.zeros(0, np.uint8), flags, empty, empty, np.zeros(0, np.int64), np.zeros((0, 2), np.intp),
+        np.zeros(0, np.int64), flags, flags, empty, empty, empty, empty, table, empty, flags, empty, 1.0, places, table, empty, places, places,
+        (), places, np.zeros(0, np.int8), np.zeros(0, np.uint8), flags, empty, empty, np.zeros(0, np.int64), np.zeros((0, 2), np.intp),
         np.zeros((0, 2), np.intp), 0.0, 0.0,
     )  # fmt: skip
