@@ -24,7 +24,13 @@ and, only when named:
   decisions    what the model at --base-url makes of ten simple changes
   langgraph    LangGraph's store: search and puts, beside its SqliteStore where that is installed
   vectors      the vector store of LlamaIndex beside SimpleVectorStore, and Chroma if it is installed
+
+and, with files of questions whose answers are known (see `agentmem bench recall --help`):
+
+  recall PATH...      how much of the answers the ranking finds, stage by stage
+  fit [--cv] PATH...  weights for the ranking, fitted to them
 """
+OF_RANKING = ("recall", "fit")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,6 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         SystemExit: the arguments make no sense (status 2), or help was asked for.
     """
     command = list(sys.argv[1:] if argv is None else argv)
+    if command and command[0] in OF_RANKING:
+        from .ranking_report import main as report
+
+        return report(command[0], command[1:])
     parser = _parser()
     args = parser.parse_intermixed_args(command)
     if unknown := [name for name in args.names if name not in (*BENCHMARKS, *ON_REQUEST)]:

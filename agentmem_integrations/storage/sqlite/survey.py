@@ -238,7 +238,7 @@ def _nothing() -> Survey:
     empty, places, flags = np.zeros(0, np.float32), np.zeros(0, np.intp), np.zeros(0, np.bool_)
     table = np.zeros((0, 0), np.float32)
     return Survey(
-        np.zeros(0, np.int64), flags, flags, empty, empty, empty, empty, table, empty, flags, empty, 1.0, places, table, empty, places, places,
-        (), places, np.zeros(0, np.int8), np.zeros(0, np.uint8), flags, empty, empty, np.zeros(0, np.int64), np.zeros((0, 2), np.intp),
-        np.zeros((0, 2), np.intp), 0.0, 0.0,
+        np.zeros(0, np.int64), flags, flags, empty, empty, empty, empty, table, empty, flags, empty, 1.0, places, table, empty, places,
+        places, (), places, np.zeros(0, np.int8), np.zeros(0, np.uint8), flags, empty, empty, np.zeros(0, np.int64),
+        np.zeros((0, 2), np.intp), np.zeros((0, 2), np.intp), 0.0, 0.0,
     )  # fmt: skip
