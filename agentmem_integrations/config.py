@@ -33,6 +33,9 @@ FILTER_LIMIT: Final = 4 * 1_048_576
 MAX_K: Final = 1_000
 """Hits in one search, `offset` included."""
 
+MAX_BUDGET: Final = 100_000_000
+"""Tokens that the texts of hits may take."""
+
 MAX_DIM: Final = 65_536
 """Numbers in one vector."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
@@ -75,5 +76,5 @@ def _case(memory: AgentMemory, user: str, told: Told, position: int, turns: dict
     turns |= {key: str(m.metadata[TURN]) for key, m in room.engine.store.load([k for k in keys if k not in turns]).items()}
     answers = np.array([turns[key] in asked.answers for key in keys], np.bool_)
     fold = position if told.fold is None else told.fold
-    evidence = features(asked.text, survey, around)
+    evidence = features(asked.text, survey, around, datetime.now(UTC))
     return Case(told.source, asked.kind, fold % FOLDS, told.weight, evidence, answers, len(asked.answers), mixture(survey))

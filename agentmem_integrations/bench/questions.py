@@ -18,6 +18,9 @@ from typing import Any, Final
 ADVERSARIAL: Final = 5  # LoCoMo's category of questions that have no answer
 TURN: Final = "turn"  # metadata that names a turn
 
+FEW: Final = 3
+"""Sessions of a memory that is young."""
+
 Item = dict[str, Any]
 
 
@@ -79,7 +82,7 @@ def read(path: Path) -> list[Told]:
 def variants(told: Told) -> Iterator[Told]:
     """Give a conversation in other forms, for fitting: real memories are not all told as a data set tells them.
 
-    With roles in place of names, where it has names; and as notes, without sessions or speakers.
+    With roles in place of names, where it has names; as notes, without sessions or speakers; and a few sessions at a time.
     """
     if told.fold is None or told.source.endswith("user turns"):
         return
@@ -94,6 +97,12 @@ def variants(told: Told) -> Iterator[Told]:
         for item in told.items
     ]
     yield replace(told, source=f"{told.source}, as notes", items=items, weight=0.3 if names else 0.1)
+    sessions = list(dict.fromkeys(item["session_id"] for item in told.items))
+    for first in range(0, len(sessions), FEW):
+        few = set(sessions[first : first + FEW])
+        items = [item for item in told.items if item["session_id"] in few]
+        whole = [one for one in told.asked if one.answers <= {item["metadata"][TURN] for item in items}]
+        yield replace(told, source=f"{told.source}, {FEW} sessions at a time", items=items, asked=whole, weight=0.3)
 
 
 def _kept(items: list[Item], asked: Iterator[Asked]) -> list[Asked]:

@@ -1,6 +1,7 @@
 """features: the evidence for each candidate as a table of numbers, one column per kind of evidence."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -8,7 +9,10 @@ from numpy.typing import NDArray
 
 from ..ports import ASSISTANT, Survey
 from ..traits import Trait
+from .asked_time import Period, asked_periods
 from .expand import Around
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 Floats = NDArray[np.float32]
 
@@ -18,7 +22,7 @@ _many: Final = re.compile(r"\bhow (many|much|often|old)\b", re.IGNORECASE).searc
 SHIFTED: Final = (1, -1, 2, -2)
 PLAIN: Final = (
     "similarity", "similarity ±1", "kinship", "bm25", "bm25 ±1", "bm25 ±2", "session bm25", "session similarity", "coverage", "coverage ±1",
-    "session coverage", "bm25 share", "rarest word", "is question", "answers a question", "length", "when × time", "time",
+    "session coverage", "bm25 share", "rarest word", "is question", "answers a question", "length", "when × time", "time", "time asked",
     "many × number", "first person", "greeting", "names something", "speaker named", "assistant",
 )  # fmt: skip
 OF_ASSISTANT: Final = ("similarity", "bm25", "coverage", "coverage ±1", "session bm25", "length", "rarest word")
@@ -28,13 +32,14 @@ NAMES: Final = (
 """The columns, in order."""
 
 OF_TEXT: Final = (
-    "similarity", "kinship", "bm25", "coverage", "bm25 share", "rarest word", "length", "when × time", "many × number", "names something",
+    "similarity", "kinship", "bm25", "coverage", "bm25 share", "rarest word", "length", "when × time", "time asked",
+    "many × number", "names something",
 )  # fmt: skip
 """Those that a text has by itself, whether or not anybody said it to somebody."""
 
 
-def features(question: str, survey: Survey, around: Around) -> Floats:
-    """Return one row per candidate and one column per name in `NAMES`, float32."""
+def features(question: str, survey: Survey, around: Around, at: datetime) -> Floats:
+    """Return one row per candidate and one column per name in `NAMES`, float32; `at` is when it is asked."""
     rows = around.rows
     if not len(rows):
         return np.zeros((0, len(NAMES)), np.float32)
@@ -64,6 +69,7 @@ def features(question: str, survey: Survey, around: Around) -> Floats:
         "length": np.log1p(survey.lengths[rows]),
         "when × time": when * time,
         "time": (1 - when) * time,
+        "time asked": _within(survey.occurred[rows], asked_periods(question, at)),
         "many × number": many * number,
         "first person": _has(traits, Trait.FIRST_PERSON),
         "greeting": _has(traits, Trait.GREETING),
@@ -91,6 +97,15 @@ def _names(asked: str, speaker: str) -> bool:
         if name and name in asked and (not name.isascii() or re.search(rf"\b{re.escape(name)}(?:'?s)?\b", asked)):
             return True
     return False
+
+
+def _within(occurred: NDArray[np.int64], periods: list[Period]) -> Floats:
+    """Return 1 for what occurred in one of the periods, else 0."""
+    within = np.zeros(len(occurred), np.bool_)
+    for start, end in periods:
+        since, until = ((moment - EPOCH) // timedelta(microseconds=1) for moment in (start, end))
+        within |= (occurred >= since) & (occurred < until)
+    return within.astype(np.float32)
 
 
 def _has(traits: NDArray[np.uint8], trait: Trait) -> Floats:

@@ -31,7 +31,8 @@ OTHERS: Final = 0.25
 
 SIZE_LIMIT: Final = 1_000_000  # bytes of a table of one's own
 _POSITIVE: Final = ("half_life_days", "spread")
-_SCORE: Final = ("importance", "recency", "half_life_days", "quality", "centre", "spread")
+_SCORE: Final = ("importance", "recency", "half_life_days", "quality", "spread")
+CENTRES: Final = "centres"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Ranking:
         recency: What the newest memory gains on one of long ago; not negative.
         half_life_days: In so many days recency halves.
         quality: What a fact that is certain gains on verbatim words, twice over; not negative.
-        centre: The relevance that becomes a score of 1/2.
+        centres: The relevance that becomes a score of 1/2, by kind of memory, shape (kinds,).
         spread: How far from that it becomes 3/4.
     """
 
@@ -53,12 +54,16 @@ class Ranking:
     recency: float
     half_life_days: float
     quality: float
-    centre: float
     spread: float
+    centres: Floats
 
     def weights(self, survey: Survey) -> Floats:
         """Return one weight per kind of evidence, for the kind of memory that the survey is of."""
         return mixture(survey) @ self.table
+
+    def centre(self, survey: Survey) -> float:
+        """Return the relevance that becomes a score of 1/2, for the kind of memory that the survey is of."""
+        return float(mixture(survey) @ self.centres)
 
 
 def mixture(survey: Survey) -> Floats:
@@ -83,7 +88,7 @@ def _groups() -> dict[str, list[int]]:
         "meaning": _columns("similarity"),
         "words": _columns("bm25", "bm25 share", "coverage", "rarest word"),
         "session": _columns("session bm25", "session similarity", "session coverage"),
-        "time": _columns("when × time", "time"),
+        "time": _columns("when × time", "time", "time asked"),
         "speaker": _columns("speaker named", "assistant", *(name for name in NAMES if name.startswith("assistant × "))),
         "form": _columns("is question", "length", "many × number", "first person", "greeting", "names something"),
     }
@@ -134,16 +139,17 @@ def ranking_of(document: Any, source: str) -> Ranking:
         InvalidInputError: it lacks something, or has something that is unknown or no number.
     """
     score, evidence = (_section(document, name, source) for name in ("score", "evidence"))
-    _all_known(score, _SCORE, f"{source}, [score]")
+    _all_known(score, (*_SCORE, CENTRES), f"{source}, [score]")
     _all_known(evidence, NAMES, f"{source}, [evidence]")
     numbers = {name: _number(score[name], f"{source}, [score] {name}") for name in _SCORE}
     for name, value in numbers.items():
         if name in _POSITIVE and value <= 0:
             raise InvalidInputError(f"{source}, [score] {name}={value:g}: pass a number above 0")
-        if name != "centre" and value < 0:
+        if value < 0:
             raise InvalidInputError(f"{source}, [score] {name}={value:g}: pass a number from 0")
     table = np.array([_weights(evidence[name], f"{source}, [evidence] {name!r}") for name in NAMES], np.float32).T
-    return Ranking(table, **numbers)
+    centres = np.array(_weights(score[CENTRES], f"{source}, [score] {CENTRES}"), np.float32)
+    return Ranking(table, **numbers, centres=centres)
 
 
 def _section(document: Any, name: str, source: str) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ so that each shifts a hit by as much wherever it stands; what is worth how much 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..ports import Survey
 from .expand import expand
-from .features import NAMES, features
+from .features import EPOCH, NAMES, features
 from .fuse import TEXT_HALF, TEXT_WEIGHT
 from .ranking import GROUPS, Ranking
 
@@ -32,8 +32,6 @@ VERBATIM: Final = 0.5
 
 DRAWN: Final = 0.75
 """Quality of a fact of which no confidence is known; with one, half of that and half of the confidence."""
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +62,15 @@ def rank(ranking: Ranking, question: str, survey: Survey, at: datetime, *, now: 
         now: It is the present: what is out of date goes behind what holds.
     """
     rows = np.flatnonzero(survey.found & ~survey.deep)
-    evidence = features(question, survey, expand(survey))
+    evidence = features(question, survey, expand(survey), at)
     weighed = evidence * ranking.weights(survey)
     relevance = weighed.sum(axis=1, dtype=np.float64)
     importance = np.nan_to_num(survey.importance[rows].astype(np.float64), nan=UNJUDGED)
     recency, quality = _recency(survey, rows, at, ranking.half_life_days), _quality(survey, rows)
+    centre = ranking.centre(survey)
     total = relevance + ranking.importance * (importance - UNJUDGED) + ranking.recency * recency + ranking.quality * (quality - VERBATIM)
     scores = np.full(len(survey.keys), np.nan)
-    scores[rows] = np.round(_squash((total - ranking.centre) / ranking.spread), DIGITS)
+    scores[rows] = np.round(_squash((total - centre) / ranking.spread), DIGITS)
     scores = _with_deep(survey, scores)
     sources = _merge(survey, scores)
     if now:
@@ -81,7 +80,7 @@ def rank(ranking: Ranking, question: str, survey: Survey, at: datetime, *, now: 
     found = found[~np.isin(found, gone)]
     nearest = -np.nan_to_num(survey.similarity[found], nan=-1.0)  # where all else is equal the cosine still tells near from far
     order = found[np.lexsort((found, nearest, -scores[found]))]
-    own = {"relevance": _squash((relevance - ranking.centre) / ranking.spread)}
+    own = {"relevance": _squash((relevance - centre) / ranking.spread)}
     own |= {"importance": importance, "recency": recency, "quality": quality}
     own |= {name: weighed[:, columns].sum(axis=1) for name, columns in GROUPS.items()}
     return Ranked(order, scores, _parts(survey, rows, own), sources)
@@ -103,7 +102,7 @@ def _squash(values: Scores) -> Scores:
 
 
 def _recency(survey: Survey, rows: Places, at: datetime, half_life_days: float) -> Scores:
-    asked = (at.replace(second=0, microsecond=0) - _EPOCH) // timedelta(microseconds=1)  # whole minutes: asked again, the same answer
+    asked = (at.replace(second=0, microsecond=0) - EPOCH) // timedelta(microseconds=1)  # whole minutes: asked again, the same answer
     days: Scores = np.maximum(0, asked - survey.occurred[rows]) / 86_400e6
     recency: Scores = np.power(2.0, -days / half_life_days)
     return recency.round(DIGITS)

@@ -17,6 +17,7 @@ from ..config import MAX_K, Using
 from ..errors import EmbedderMismatchError, EmbeddingError
 from ..models import Hit
 from ..ports import Answer, Ask, Candidates, Embedder, QueueingEmbedder, Selection, Store, Survey, Vector
+from .budget import within
 from .diversify import diverse
 from .fuse import Scores, score
 from .ranking import Ranking, default_ranking
@@ -44,6 +45,7 @@ class Question:
         alpha: How much meaning weighs against words in a hybrid score; None for the ranking's own way.
         mmr: How much relevance weighs against difference from the hits before; None to rank by relevance alone.
         fetch_k: From how many of the best the different ones are chosen.
+        token_budget: What the texts of the hits may take together; None: any.
     """
 
     text: str
@@ -56,6 +58,7 @@ class Question:
     alpha: float | None = None
     mmr: float | None = None
     fetch_k: int = 0
+    token_budget: int | None = None
 
     @property
     def ranked(self) -> bool:
@@ -130,7 +133,8 @@ class SearchHallway:
             question: What is wanted.
             made: The question's vector, if it was made before.
         """
-        return self._ranked(question, made) if question.ranked else self._pure(question, made)
+        hits = self._ranked(question, made) if question.ranked else self._pure(question, made)
+        return hits if question.token_budget is None else within(hits, question.token_budget)
 
     def _pure(self, question: Question, made: Made | None) -> list[Hit]:
         """Rank by one kind of evidence, or by both as the caller weighs them."""

@@ -1,12 +1,15 @@
 """Verbs that find: search, get, list, history, stats."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from ..config import MAX_K, MAX_PAGE, Using
+from ..config import MAX_BUDGET, MAX_K, MAX_PAGE, Using
 from ..errors import ConflictError, InvalidInputError, TextError, shown
 from ..faces import Call, Prepared, Read, face, twin
 from ..models import Event, Hit, Memory, UserId
 from ..pipeline.checks import read_choice, read_count, read_flag, read_fraction, read_ids, read_name, read_text, read_vector
+from ..pipeline.follow_up import in_context, read_history
 from ..pipeline.search import Made, Question
 from ..ports import Selection, Vector
 from .scoped import Filter, Ids, Kinds, Memories, Moment, Numbers, Scoped
@@ -14,6 +17,7 @@ from .scoped import Filter, Ids, Kinds, Memories, Moment, Numbers, Scoped
 Hits = list[Hit]
 Events = list[Event]
 Vectors = dict[str, Vector]
+History = Sequence[str | Mapping[str, Any]]
 
 
 class Finding(Scoped):
@@ -37,6 +41,8 @@ class Finding(Scoped):
         after: Moment | None = None,
         before: Moment | None = None,
         min_score: float = 0.0,
+        token_budget: int | None = None,
+        history: History | None = None,
         explain: bool = False,
         id: Ids | None = None,
         alpha: float | None = None,
@@ -57,10 +63,13 @@ class Finding(Scoped):
             offset: Skip as many of the best; `offset + k` is at most 1,000.
             kind: Only this kind, or these.
             filter: Condition on the metadata, see `filters`.
-            at: What was valid at that time; default now.
+            at: The instant the question is asked from: what was valid then, and what "last week" means; default now.
             after: Only what occurred then or later.
             before: Only what occurred then or earlier; a bare date means its end.
             min_score: Only hits at least as good, 0 to 1.
+            token_budget: Only as many of the hits as their texts, together, take about so many tokens.
+            history: The running conversation before this question, oldest message first: texts, or messages with `content`. A
+                question that only makes sense after them ("and where does she work?") is asked with what it lacks.
             explain: Also give the normalised parts that were added up.
             id: Only this one, or these.
             alpha: How much meaning weighs against words in a hybrid search, from 0 (words alone) to 1 (meaning alone): the score is
@@ -80,6 +89,8 @@ class Finding(Scoped):
         self._room.engine.check_open()
         read_choice(using, "using", ("hybrid", "vector", "text"))
         text, using, made = self._asked(query, vector, using)
+        said = read_history(history, self._room.text_limit)
+        text = in_context(text, said) if text else text
         k, offset = read_count(k, "k"), read_count(offset, "offset", 0)
         read_count(offset + k, "offset + k", 1, MAX_K)
         if alpha is not None and using != "hybrid":
@@ -92,6 +103,8 @@ class Finding(Scoped):
             text, selection, using, k, offset, read_fraction(min_score, "min_score") or 0.0, read_flag(explain, "explain"),
             read_fraction(alpha, "alpha"), read_fraction(mmr, "mmr"), pool,
         )  # fmt: skip
+        if token_budget is not None:
+            question = replace(question, token_budget=read_count(token_budget, "token_budget", 1, MAX_BUDGET))
         searching = self._room.searching
         if made is None and searching.queues(question):
             return Prepared(self._room.engine, lambda: searching.begin(question), lambda made: searching.search(question, made))

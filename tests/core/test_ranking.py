@@ -306,7 +306,8 @@ def test_the_shares_of_the_kinds_add_up_to_one(seated: float, other_voices: floa
 
 def table(tmp_path: Path, **changes: object) -> str:
     ranking = default_ranking()
-    score = {f.name: getattr(ranking, f.name) for f in fields(ranking) if f.name != "table"}
+    score = {f.name: getattr(ranking, f.name) for f in fields(ranking) if f.name not in ("table", "centres")}
+    score["centres"] = ranking.centres.tolist()
     document = {"score": score, "evidence": {name: [float(w) for w in ranking.table[:, n]] for n, name in enumerate(NAMES)}}
     for section, values in changes.items():
         document[section] |= values  # type: ignore[operator]
@@ -327,7 +328,8 @@ def test_other_weights_rank_otherwise(tmp_path: Path) -> None:
 def test_the_packages_own_table_can_be_written_out_and_read_back(tmp_path: Path) -> None:
     again, own = read_ranking(table(tmp_path)), default_ranking()
     np.testing.assert_allclose(again.table, own.table, atol=1e-6)
-    assert replace(again, table=own.table) == own
+    np.testing.assert_allclose(again.centres, own.centres)
+    assert replace(again, table=own.table, centres=own.centres) == own
 
 
 @pytest.mark.parametrize(
