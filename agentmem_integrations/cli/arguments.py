@@ -134,6 +134,7 @@ def _search(commands: Any) -> None:
     command.add_argument("--after", metavar="TIME", help="only what occurred then or later")
     command.add_argument("--before", metavar="TIME", help="only what occurred then or earlier; a bare date means its end")
     command.add_argument("--min-score", type=float, default=0.0, metavar="S", help="only hits at least as good, 0 to 1")
+    command.add_argument("--token-budget", type=int, metavar="N", help="only hits whose texts take about N tokens together")
     command.add_argument("--explain", action="store_true", help="show what each score is made of")
     _common(command, embedder=True)
 

@@ -19,7 +19,7 @@ from .target import open_memory, owner
 if TYPE_CHECKING:
     from ..memory import AgentMemory
 
-SHOWN: Final = 2  # memories below a question: where something changed, the new statement and the old one
+SHOWN: Final = 3  # memories below a question: where something changed, the new statement and the old one are among them
 USER: Final = "nora"
 
 QUESTIONS: Final = (

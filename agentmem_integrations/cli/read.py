@@ -18,7 +18,8 @@ def search(args: Arguments, out: Output) -> int:
     with open_collection(args, must_exist=True, embeds=using != "text") as mem:
         hits = mem.search(
             args.query, k=args.k, **of, using=using, offset=args.offset, kind=args.kind, filter=condition,
-            at=args.at, after=args.after, before=args.before, min_score=args.min_score, explain=args.explain,
+            at=args.at, after=args.after, before=args.before, min_score=args.min_score, token_budget=args.token_budget,
+            explain=args.explain,
         )  # fmt: skip
     if out.json:
         out.document([hit_record(hit) for hit in hits])

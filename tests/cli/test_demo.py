@@ -62,8 +62,9 @@ def test_the_first_memory_found_is_the_answer(question: str, answers: dict[str, 
 
 
 @pytest.mark.parametrize("question", BEFORE)
-def test_where_something_changed_the_old_statement_comes_second(question: str, answers: dict[str, list[str]]) -> None:
-    assert BEFORE[question] in answers[question][1]
+def test_where_something_changed_the_old_statement_is_shown_as_well(question: str, answers: dict[str, list[str]]) -> None:
+    """Not always as the second: what was said right beside the new one may come before it."""
+    assert any(BEFORE[question] in text for text in answers[question])
 
 
 @pytest.mark.parametrize("question", [question for question, note in QUESTIONS if note == "not in these words"])
