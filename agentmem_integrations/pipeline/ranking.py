@@ -85,7 +85,7 @@ def _columns(*names: str) -> list[int]:
 
 def _groups() -> dict[str, list[int]]:
     groups = {
-        "meaning": _columns("similarity"),
+        "meaning": _columns("similarity", "kinship"),
         "words": _columns("bm25", "bm25 share", "coverage", "rarest word"),
         "session": _columns("session bm25", "session similarity", "session coverage"),
         "time": _columns("when × time", "time", "time asked"),
