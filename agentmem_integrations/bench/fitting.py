@@ -30,7 +30,8 @@ STEPS: Final = 80
 MEMORY: Final = 10  # steps that L-BFGS remembers
 ENOUGH: Final = 1e-6  # relative gain of a step below which it stops
 
-ALLOWED: Final = np.array([[c in ("talk", "chat") or name in OF_TEXT for name in NAMES] for c in COLUMNS], np.float64)
+CONVERSATIONS: Final = ("talk", "chat", "diary")
+ALLOWED: Final = np.array([[c in CONVERSATIONS or name in OF_TEXT for name in NAMES] for c in COLUMNS], np.float64)
 """Which weights there are: texts that nobody said to anybody pay nothing for the evidence of conversations."""
 
 

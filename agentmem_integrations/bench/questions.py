@@ -82,7 +82,8 @@ def read(path: Path) -> list[Told]:
 def variants(told: Told) -> Iterator[Told]:
     """Give a conversation in other forms, for fitting: real memories are not all told as a data set tells them.
 
-    With roles in place of names, where it has names; as notes, without sessions or speakers; and a few sessions at a time.
+    With roles in place of names, and each by himself, where it has names; as notes, without sessions or speakers; and a few
+    sessions at a time.
     """
     if told.fold is None or told.source.endswith("user turns"):
         return
@@ -91,6 +92,9 @@ def variants(told: Told) -> Iterator[Told]:
         roles = {name: "assistant" if n % 2 else "user" for n, name in enumerate(names)}
         items = [{k: v for k, v in item.items() if k != "name"} | {"role": roles[item["name"]]} for item in told.items]
         yield replace(told, source=f"{told.source}, roles for names", items=items, weight=0.3)
+        for name in names:
+            mine = [{k: v for k, v in item.items() if k != "name"} for item in told.items if item["name"] == name]
+            yield replace(told, source=f"{told.source}, one of them alone", items=mine, asked=_kept(mine, iter(told.asked)), weight=0.05)
     items = [
         {k: v for k, v in item.items() if k in ("metadata", "timestamp")}
         | {"content": f"{item['name']}: {item['content']}" if "name" in item else item["content"]}

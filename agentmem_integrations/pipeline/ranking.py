@@ -19,8 +19,9 @@ from .features import NAMES
 
 Floats = NDArray[np.float32]
 
-COLUMNS: Final = ("talk", "chat", "notes", "documents")
-"""What kind of memory a weight is for: turns of a conversation, short or long; texts of none, short or long."""
+COLUMNS: Final = ("talk", "chat", "diary", "notes", "documents")
+"""What kind of memory a weight is for: turns of a conversation, short or long; those of one person alone; texts that nobody said to
+anybody, short or long."""
 
 SHORT: Final = 45.0
 LONG: Final = 90.0
@@ -75,8 +76,9 @@ def mixture(survey: Survey) -> Floats:
     length = math.log(max(survey.mean_length, 1.0))
     long = min(1.0, max(0.0, (length - math.log(SHORT)) / (math.log(LONG) - math.log(SHORT))))
     alone = 1.0 - min(1.0, survey.other_voices / OTHERS)
-    seated, chat = survey.seated, max(long, alone)
-    return np.array([seated * (1 - chat), seated * chat, (1 - seated) * (1 - long), (1 - seated) * long], np.float32)
+    seated, loose = survey.seated, 1.0 - survey.seated
+    together = seated * (1.0 - alone)
+    return np.array([together * (1 - long), together * long, seated * alone, loose * (1 - long), loose * long], np.float32)
 
 
 def _columns(*names: str) -> list[int]:

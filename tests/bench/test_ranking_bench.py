@@ -170,7 +170,7 @@ def test_a_fit_finds_the_evidence_that_tells() -> None:
 
 def test_a_fit_gives_texts_without_a_speaker_no_weight_for_conversations() -> None:
     random = np.random.default_rng(1)
-    made = [case(0, random.normal(size=(9, len(NAMES))).astype(np.float32), kind) for kind in range(4) for _ in range(5)]
+    made = [case(0, random.normal(size=(9, len(NAMES))).astype(np.float32), kind) for kind in range(len(COLUMNS)) for _ in range(5)]
     assert not fit(made)[ALLOWED == 0].any()
 
 

@@ -287,7 +287,7 @@ def test_documents_pay_nothing_for_the_evidence_of_conversations() -> None:
     [
         ({"seated": 1.0, "other_voices": 0.5, "mean_length": 20.0}, "talk"),
         ({"seated": 1.0, "other_voices": 0.5, "mean_length": 300.0}, "chat"),
-        ({"seated": 1.0, "other_voices": 0.0, "mean_length": 20.0}, "chat"),
+        ({"seated": 1.0, "other_voices": 0.0, "mean_length": 20.0}, "diary"),
         ({"seated": 0.0, "other_voices": 0.0, "mean_length": 20.0}, "notes"),
         ({"seated": 0.0, "other_voices": 0.0, "mean_length": 300.0}, "documents"),
     ],
@@ -317,7 +317,7 @@ def table(tmp_path: Path, **changes: object) -> str:
 
 
 def test_other_weights_rank_otherwise(tmp_path: Path) -> None:
-    against = table(tmp_path, evidence={name: [0, 0, 0, 0] for name in NAMES} | {"bm25": [-1, -1, -1, -1]})
+    against = table(tmp_path, evidence={name: [0] * 5 for name in NAMES} | {"bm25": [-1] * 5})
     for ranker, best in ((None, "tea"), (against, "milk")):
         with AgentMemory("memory://", ranker=ranker) as mem:
             mem.add_batch(["tea", "milk"], user_id="ana")
@@ -353,10 +353,10 @@ def test_a_table_that_is_none_is_named(tmp_path: Path, content: str, said: str) 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"evidence": {"bm25": [1, 2]}}, "pass 4 numbers"),
-        ({"evidence": {"bm25": [1, 2, 3, "x"]}}, "is no number"),
-        ({"evidence": {"bm25": [1, 2, 3, True]}}, "is no number"),
-        ({"evidence": {"bm26": [1, 2, 3, 4]}}, "is unknown"),
+        ({"evidence": {"bm25": [1, 2]}}, "pass 5 numbers"),
+        ({"evidence": {"bm25": [1, 2, 3, 4, "x"]}}, "is no number"),
+        ({"evidence": {"bm25": [1, 2, 3, 4, True]}}, "is no number"),
+        ({"evidence": {"bm26": [1, 2, 3, 4, 5]}}, "is unknown"),
         ({"score": {"recency": -1}}, "from 0"),
         ({"score": {"half_life_days": 0}}, "above 0"),
         ({"score": {"quality": float("nan")}}, "is no number"),
