@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from agentmem_integrations import AgentMemory, ClosedError, InvalidInputError
+from agentmem_integrations.config import Using
 from agentmem_integrations.testing.embedders import HashEmbedder
 
 Opened = Callable[..., AgentMemory]
@@ -90,14 +91,16 @@ def test_statistics_tell_counts_and_versions(mem: AgentMemory, url: str) -> None
     assert mem.stats(user_id="ben") == {"memories": 0, "deleted": 1}
 
 
-def test_a_small_budget_for_vectors_changes_no_answer(path: str, opened: Opened) -> None:
+@pytest.mark.parametrize("using", ["vector", "text"])
+def test_a_small_budget_for_vectors_changes_no_answer(path: str, opened: Opened, using: Using) -> None:
+    """A hybrid search does depend on it: without the owner's words in RAM it cannot see what was said around a memory."""
     with opened(path) as mem:
         mem.add_batch([f"note {n} about tea" for n in range(200)], user_id="ana")
         mem.delete([m.id for m in mem.list(user_id="ana", limit=10)])
-        rich = [mem.search(f"note {n} tea", user_id="ana", k=50) for n in range(0, 200, 20)]
+        rich = [mem.search(f"note {n} tea", user_id="ana", k=50, using=using) for n in range(0, 200, 20)]
     poor = opened(path, matrix_budget=0)
     for n, hits in zip(range(0, 200, 20), rich, strict=True):
-        found = poor.search(f"note {n} tea", user_id="ana", k=50)
+        found = poor.search(f"note {n} tea", user_id="ana", k=50, using=using)
         assert [h.memory.id for h in found] == [h.memory.id for h in hits]
         assert [h.score for h in found] == pytest.approx([h.score for h in hits], abs=1e-5)
 

@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import apsw
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,6 +17,7 @@ from agentmem_integrations.pipeline.features import NAMES, OF_TEXT
 from agentmem_integrations.pipeline.ranking import COLUMNS, GROUPS, default_ranking, mixture, read_ranking
 from agentmem_integrations.pipeline.score import rank
 from agentmem_integrations.ports import Survey
+from agentmem_integrations.storage.sqlite.statements import statements
 
 Opened = Callable[..., AgentMemory]
 
@@ -138,6 +140,17 @@ def test_a_scope_too_large_to_hold_is_ranked_as_well(path: str, opened: Opened) 
         assert texts(scanned.search(asked, user_id="ana", k=1)) == texts(held.search(asked, user_id="ana", k=1))
     assert len(scanned.search("weather", user_id="ana", k=600)) == 600
     assert scanned.stats()["matrix_cache"]["bytes"] == 0
+
+
+@pytest.mark.parametrize("name", ["load_sayings", "load_some_sayings", "sources_of_facts", "successors"])
+def test_no_statement_of_the_ranking_walks_the_memories_of_others(path: str, opened: Opened, name: str) -> None:
+    opened(path).add("tea", user_id="ana")
+    connection = apsw.Connection(path)
+    sql = statements()[name]
+    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", ["1"] * sql.count("?"))]
+    connection.close()
+    assert any("SEARCH m USING" in step for step in plan), plan
+    assert not [step for step in plan if step.startswith("SCAN") and "json_each" not in step and "VIRTUAL TABLE" not in step], plan
 
 
 def test_purging_leaves_no_word_in_ram(url: str, opened: Opened) -> None:
