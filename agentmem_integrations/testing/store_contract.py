@@ -28,6 +28,8 @@ from ..ports import Ask, Change, Defer, Delete, Fill, Insert, Keep, Outcome, Pur
 NAMESPACE: Final = "default"
 IDENTITY: Final = Identity("contract", "1", 4)
 ANA: Final = Scope(NAMESPACE, "ana")
+SEATED: Final = Scope(NAMESPACE, "ana", session_id="s")
+NONE_HEARD: Final = [-1] * 4
 BEN: Final = Scope(NAMESPACE, "ben")
 
 
@@ -416,6 +418,38 @@ class StoreContract:
             store.vectors_of(meaning(None, "a"))
         self.apply(store, Delete(meaning(ANA, "a")))
         assert list(store.vectors_of(meaning())) == ["b"]
+
+    # Survey
+
+    def test_a_survey_tells_words_and_neighbours(self, store: Store) -> None:
+        said = ("how was the harbour", "full of boats", "and the weather")
+        store.apply([insert(f"{n}", text, scope=SEATED, vector=pointing(1, n)) for n, text in enumerate(said)])
+        self.apply(store, insert("3", "elsewhere", vector=pointing(1, 3)))
+        found = store.survey(Ask(meaning(), pointing(1), "harbour boats", 10))
+        assert found.counts.tolist() == [[1, 0], [0, 1], [0, 0], [0, 0]]
+        assert (found.lexical > 0).tolist() == [True, True, False, False]
+        assert found.before.tolist() in ([-1, 0, 1, -1], NONE_HEARD)  # a store need not hear so much of a large scope
+        assert found.after.tolist() in ([1, 2, -1, -1], NONE_HEARD)
+        assert found.found.all()
+
+    def test_a_survey_finds_what_the_conditions_leave_and_hears_what_was_said_around_it(self, store: Store) -> None:
+        said = ("tea", "milk", "water")
+        store.apply([insert(f"{n}", text, scope=SEATED, vector=pointing(1, n)) for n, text in enumerate(said)])
+        found = store.survey(Ask(meaning(ANA, "1"), pointing(1), "tea", 10))
+        assert found.keys[found.found].tolist() == list(store.load(found.keys[found.found].tolist()))
+        assert [m.id for m in store.load(found.keys[found.found].tolist()).values()] == ["1"]
+        assert len(store.survey(Ask(meaning(BEN), pointing(1), "tea", 10)).keys) == 0
+
+    def test_a_survey_sees_every_change_at_once(self, store: Store) -> None:
+        for n in range(5):
+            self.apply(store, insert(f"{n}", f"tea {n}", scope=SEATED, vector=pointing(1, n)))
+            assert len(store.survey(Ask(meaning(), pointing(1), "tea", 10)).keys) == n + 1
+        self.apply(store, Update(meaning(ANA, "1"), {"text": "milk"}, {"text": pointing(-1)}))
+        self.apply(store, Delete(meaning(ANA, "2")))
+        self.apply(store, Purge(meaning(ANA, "3")))
+        found = store.survey(Ask(meaning(), pointing(1), "tea", 10))
+        assert found.counts[:, 0].tolist() == [1, 0, 1]
+        np.testing.assert_allclose(found.similarity, [1.0, -1.0, 17**-0.5], atol=1e-5)
 
     def test_load_leaves_out_what_is_gone(self, store: Store) -> None:
         store.apply([insert("a", "tea", vector=pointing(1)), insert("b", "milk", vector=pointing(1))])
