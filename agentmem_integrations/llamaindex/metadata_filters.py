@@ -58,7 +58,7 @@ def _within(key: str, value: Any) -> Condition:
 
 
 def _contains(key: str, value: Any) -> Condition:
-    return _NEVER if value is None else Compare(key, "$contains", value)
+    return Compare(key, "$contains", value)
 
 
 def _any(key: str, value: Any) -> Condition:

@@ -17,7 +17,17 @@ from agentmem_integrations.llamaindex import AgentMemVectorStore
 from agentmem_integrations.llamaindex.metadata_filters import condition_of
 
 OP = FilterOperator
-ROW: dict[str, Any] = {"n": 3, "f": 3.0, "s": "Hello World", "l": ["a", "b"], "e": "", "x": [], "null": None, "yes": True}
+ROW: dict[str, Any] = {
+    "n": 3,
+    "f": 3.0,
+    "s": "Hello World",
+    "l": ["a", "b"],
+    "e": "",
+    "x": [],
+    "null": None,
+    "yes": True,
+    "holed": [None, 1],
+}
 
 MEANINGS: list[tuple[str, FilterOperator, Any, bool]] = [
     ("n", OP.EQ, 3, True), ("n", OP.EQ, 3.0, True), ("f", OP.EQ, 3, True), ("n", OP.EQ, "3", False), ("yes", OP.EQ, 1, False),
@@ -35,7 +45,7 @@ MEANINGS: list[tuple[str, FilterOperator, Any, bool]] = [
     ("s", OP.TEXT_MATCH_INSENSITIVE, "WORLD", True), ("s", OP.TEXT_MATCH_INSENSITIVE, "worlds", False),
     ("missing", OP.TEXT_MATCH_INSENSITIVE, "x", False), ("n", OP.TEXT_MATCH_INSENSITIVE, "3", False),
     ("l", OP.CONTAINS, "a", True), ("l", OP.CONTAINS, "z", False), ("s", OP.CONTAINS, "World", True), ("n", OP.CONTAINS, 3, False),
-    ("missing", OP.CONTAINS, "a", False), ("l", OP.CONTAINS, None, False),
+    ("missing", OP.CONTAINS, "a", False), ("l", OP.CONTAINS, None, False), ("holed", OP.CONTAINS, None, True),
     ("missing", OP.IS_EMPTY, None, True), ("null", OP.IS_EMPTY, None, True), ("e", OP.IS_EMPTY, None, True), ("x", OP.IS_EMPTY, None, True),
     ("n", OP.IS_EMPTY, None, False), ("l", OP.IS_EMPTY, None, False), ("s", OP.IS_EMPTY, None, False),
 ]  # fmt: skip
