@@ -97,5 +97,5 @@ def test_a_view_replaces_its_users_only(mem: AgentMemory) -> None:
 
 def test_a_collection_of_words_is_opened_once(mem: AgentMemory) -> None:
     first = mem.collection("notes", embedder=None, twins="keep")
-    assert mem.collection("notes", embedder=None, twins="keep") is first
+    assert mem.collection("notes", embedder=None, twins="keep")._room is first._room
     assert len(mem._engine.open_rooms()) == 2
