@@ -1,7 +1,7 @@
 """What waits to be embedded, and what goes next. No threads and no locks here: the queue holds its own around every call.
 
 Single requests go first, oldest first. A bulk load is cut into chunks only when a lane is free, so that nobody waits behind more
-than one chunk, and a chunk is cut small while others are asking.
+than one chunk. While others are asking, one lane is kept for them; where there is but one, chunks are cut small.
 """
 
 from collections import deque
@@ -12,7 +12,7 @@ from ..ports import Answer
 from .model import Kind
 
 TURNS: Final = 4  # batches of single requests in a row while a bulk load waits; then one chunk of it goes
-ALERT_S: Final = 1.0  # for so long after a single request, chunks are cut small
+ALERT_S: Final = 1.0  # for so long after a single request, a lane is kept free, or chunks are cut small
 CHUNK_WORTH: Final = 1.5  # ... taking no longer than so many batches of single requests: a question waits for one at most
 SMOOTHING: Final = 0.3  # weight of the newest measurement in a running mean
 CUT_BACK: Final = 0.7  # a chunk that took longer makes the next smaller by this factor; one that did not, larger by one text
@@ -63,10 +63,13 @@ class Backlog:
         batch: Passages in one batch at most.
         max_wait: Seconds a batch of single requests may wait to become full; 0: it goes as soon as a lane is free.
         query_batch: Questions in one batch at most; None for as many as passages.
+        lanes: Batches that may be under way at the same time.
     """
 
-    def __init__(self, batch: int, max_wait: float = 0.0, query_batch: int | None = None) -> None:
+    def __init__(self, batch: int, max_wait: float = 0.0, query_batch: int | None = None, lanes: int = 1) -> None:
         self._batch = batch
+        self._lanes = lanes
+        self._chunks = 0  # of bulk loads, under way
         self._batches: dict[Kind, int] = {"query": query_batch or batch, "passage": batch}
         self._waiting: dict[Kind, int] = {"query": 0, "passage": 0}
         self._max_wait = max_wait
@@ -82,6 +85,11 @@ class Backlog:
         """How many single requests wait."""
         return self._waiting["query"] + self._waiting["passage"]
 
+    @property
+    def loads(self) -> bool:
+        """Whether a bulk load waits."""
+        return self._waits()
+
     def put(self, request: Request) -> None:
         """Add a single request; also one that waits in a bulk load already, and need not wait there any longer."""
         request.single = True
@@ -95,14 +103,26 @@ class Backlog:
     def take(self, now: float) -> list[Request]:
         """Return what goes next, by length; empty if nothing may go."""
         ready = self.singles and self.ready_at() <= now
-        if ready and not (self._waits() and self._turns >= TURNS):
+        loads = self._waits() and not self._kept(now)
+        if ready and not (loads and self._turns >= TURNS):
             self._turns += 1
-            self._alert_until = now + ALERT_S
+            self.asked(now)
             return self._take_singles()
-        if self._waits():
+        if loads:
             self._turns = 0
+            self._chunks += 1
             return self._take_chunk(now)
         return []
+
+    def asked(self, now: float) -> None:
+        """Note that somebody asks for a text at once: more will, as like as not."""
+        self._alert_until = now + ALERT_S
+
+    def next_at(self, now: float) -> float | None:
+        """Return when there may be something to take, though nothing comes in; None if there will not."""
+        if self.singles:
+            return self.ready_at()
+        return self._alert_until if self._waits() and self._kept(now) else None
 
     def ready_at(self) -> float:
         """Return from when the single requests may go."""
@@ -126,14 +146,16 @@ class Backlog:
         """Learn from how long a batch took."""
         if not bulk:
             self._per_batch = _smoothed(self._per_batch, seconds)
-        elif self._per_batch and len(batch) <= self._cut:
+            return
+        self._chunks -= 1
+        if self._per_batch and len(batch) <= self._cut:
             # Not worked out from the time of a text: a call costs something by itself, so small chunks would make smaller ones
             slow = seconds > CHUNK_WORTH * self._per_batch
             self._cut = max(1, int(CUT_BACK * self._cut)) if slow else min(self._batch, self._cut + 1)
 
     def chunk(self, now: float) -> int:
         """Return how many texts of a bulk load may go at once."""
-        return self._batch if now >= self._alert_until else self._cut
+        return self._batch if self._lanes > 1 or now >= self._alert_until else self._cut
 
     def _take_singles(self) -> list[Request]:
         line = min((line for line in self._lines.values() if _head(line)), key=lambda line: line[0].number)
@@ -155,6 +177,10 @@ class Backlog:
         request.taken = True
         self._waiting[request.kind] -= request.single
         return request
+
+    def _kept(self, now: float) -> bool:
+        """Say whether the lane that is left is kept for those who ask for one text."""
+        return 1 < self._lanes <= self._chunks + 1 and now < self._alert_until
 
     def _waits(self) -> bool:
         """Say whether a bulk load waits."""

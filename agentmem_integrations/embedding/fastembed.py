@@ -105,6 +105,8 @@ class FastEmbedModel:
         batch: Texts for one call of a lane.
     """
 
+    anywhere = True
+
     def __init__(self, spec: FastEmbed) -> None:
         library = _import()
         name, known, load = _loader(library, spec)

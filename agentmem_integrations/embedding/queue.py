@@ -54,7 +54,8 @@ class QueuedEmbedder:
     One thread per lane, begun when there is work for it. A forked child begins with an empty queue and threads of its own.
 
     Args:
-        model: Whose lanes. It may have a `query_batch`: questions in one call, where that is not `batch`.
+        model: Whose lanes. It may have a `query_batch`: questions in one call, where that is not `batch`; and be usable
+            `anywhere`, from any thread, one with a running event loop too: then a lone caller embeds in his own.
         max_batch: Texts in one batch; None for what the model likes best.
         max_wait_ms: Milliseconds a batch of single requests waits to become full; 0: nobody waits for a clock.
         limit: Single requests in waiting; whoever comes then waits for room.
@@ -69,6 +70,7 @@ class QueuedEmbedder:
         self._max_wait = max_wait_ms / 1e3
         self._limit = limit
         self._lanes = [CheckedLane(lane, model.identity) for lane in model.lanes]
+        self._anywhere = bool(getattr(model, "anywhere", False)) and not self._max_wait
         self._recall: Recall = _nothing
         self._record: Record = _no_record
         self._start_anew()
@@ -142,10 +144,14 @@ class QueuedEmbedder:
         for thread in threads:
             if thread is not threading.current_thread():
                 thread.join()
+        with self._lock:  # a caller may be embedding in his own thread, and whoever closes the queue closes the model next
+            self._room.wait_for(lambda: len(self._idle) == len(self._lanes) or threading.current_thread() in threads)
 
     # Callers
 
     def _waited(self, texts: Sequence[str], kind: Kind, *, bulk: bool, recall: bool = True) -> Sequence[Answer]:
+        if self._anywhere and len(texts) == 1 and recall and (answer := self._here(texts[0], kind)) is not None:
+            return [answer]
         done = threading.Lock()  # a bare lock is the cheapest thing to wait on
         done.acquire()
         found: list[Answer] = []
@@ -162,6 +168,30 @@ class QueuedEmbedder:
             self._forget(asking)
             raise
         return found
+
+    def _here(self, text: str, kind: Kind) -> Answer | None:
+        """Embed a text in this thread if nobody is before it and a lane is free: handing it over would take a tenth of the time.
+
+        Returns:
+            The answer; None if it must be queued.
+        """
+        if os.getpid() != self._pid:
+            self._start_anew()
+        found: list[Answer] = []
+        with self._lock:
+            if self._closing or not self._idle or self._backlog.singles or (kind, text) in self._flying:
+                return None
+            if (vector := self._recall(kind, text)) is not None:
+                return vector
+            lane = self._idle.pop()
+            self._number += 1
+            request = self._flying[kind, text] = Request(text, kind, self._number, monotonic())
+            request.single = request.taken = True
+            request.waiting.append((Asking(1, found.extend), 0))
+            self._backlog.asked(request.arrived)
+            self._count([request])
+        self._embed(lane, [request], caller=True)
+        return found[0]
 
     def _begin(self, texts: Sequence[str], kind: Kind, asking: Asking, *, bulk: bool, recall: bool = True) -> None:
         if os.getpid() != self._pid:
@@ -206,9 +236,8 @@ class QueuedEmbedder:
     def _start_lanes(self) -> EmbeddingError | None:
         """Have a thread per lane; return why there is none at all."""
         while len(self._threads) < len(self._lanes):
-            lane = self._lanes[len(self._threads)]
             # A daemon: leaving the program without close() must not hang
-            thread = threading.Thread(target=self._run, args=(lane,), name="agentmem-lane", daemon=True)
+            thread = threading.Thread(target=self._run, name="agentmem-lane", daemon=True)
             try:
                 thread.start()
             except RuntimeError as error:  # the system gives no more threads, or the interpreter is ending
@@ -230,37 +259,57 @@ class QueuedEmbedder:
 
     # Lanes
 
-    def _run(self, lane: CheckedLane) -> None:
-        while batch := self._next():
-            began = monotonic()
-            bulk = not any(request.single for request in batch)
-            kind, texts = batch[0].kind, [request.text for request in batch]
-            try:
-                answers = isolated(partial(lane.embed, kind=kind), texts)
-            except BaseException as error:  # noqa: BLE001 - whoever waits for an answer would wait for ever, whatever went wrong
-                answers = [EmbeddingError(f"embedding with {self.identity.name} failed: {type(error).__name__}")] * len(texts)
-            log.debug("%s embedded %d texts in %.1f ms", self.identity.name, len(texts), (monotonic() - began) * 1000)
-            with self._lock:
-                self._backlog.note(batch, monotonic() - began, bulk=bulk)
-                done = self._settled(list(zip(batch, answers, strict=True)))
-                self._room.notify_all()
-            _tell(done)
+    def _run(self) -> None:
+        while taken := self._next():
+            self._embed(*taken)
 
-    def _next(self) -> list[Request]:
-        """Wait for a batch; empty when the queue is closed and nothing is left."""
+    def _embed(self, lane: CheckedLane, batch: list[Request], *, caller: bool = False) -> None:
+        """Embed a batch, in a lane's thread or a caller's, give the lane back, and tell those who wait.
+
+        Raises:
+            BaseException: to a caller, what is no error of the model, such as `KeyboardInterrupt`; everybody was told before.
+        """
+        began = monotonic()
+        bulk = not any(request.single for request in batch)
+        kind, texts = batch[0].kind, [request.text for request in batch]
+        stopped: BaseException | None = None
+        try:
+            answers = isolated(partial(lane.embed, kind=kind), texts)
+        except BaseException as error:  # noqa: BLE001 - whoever waits for an answer would wait for ever, whatever went wrong
+            answers = [EmbeddingError(f"embedding with {self.identity.name} failed: {type(error).__name__}")] * len(texts)
+            stopped = None if isinstance(error, Exception) else error
+        took = monotonic() - began
+        with self._lock:
+            self._idle.append(lane)
+            self._backlog.note(batch, took, bulk=bulk)
+            done = self._settled(list(zip(batch, answers, strict=True)))
+            self._room.notify_all()
+            if caller and (self._backlog.singles or self._backlog.loads):
+                self._work.notify()  # he goes his way
+        log.debug("%s embedded %d texts in %.1f ms", self.identity.name, len(texts), 1e3 * took)
+        _tell(done)
+        if stopped is not None and caller:
+            raise stopped
+
+    def _next(self) -> tuple[CheckedLane, list[Request]] | None:
+        """Wait for a free lane and a batch; None when the queue is closed and nothing is left."""
         with self._lock:
             while True:
                 now = monotonic() if not self._closing else float("inf")  # once closing, nothing is waited for
-                if batch := self._backlog.take(now):
-                    self._counts.batches += 1
-                    self._counts.texts += len(batch)
-                    self._counts.largest = max(self._counts.largest, len(batch))
+                if self._idle and (batch := self._backlog.take(now)):
+                    self._count(batch)
                     if self._backlog.singles:
                         self._work.notify()  # what one lane left is for the next
-                    return batch
-                if self._closing:
-                    return []
-                self._work.wait(max(0.0, self._backlog.ready_at() - now) if self._backlog.singles else None)
+                    return self._idle.pop(), batch
+                if self._closing and not self._backlog.singles:
+                    return None
+                at = self._backlog.next_at(now) if self._idle else None  # whoever gives a lane back wakes somebody
+                self._work.wait(None if at is None else max(0.0, at - now))
+
+    def _count(self, batch: Sequence[Request]) -> None:
+        self._counts.batches += 1
+        self._counts.texts += len(batch)
+        self._counts.largest = max(self._counts.largest, len(batch))
 
     def _settled(self, answered: Sequence[tuple[Request, Answer]]) -> list[Asking]:
         """Hand answers to those who wait for them, and return whose are complete."""
@@ -282,7 +331,8 @@ class QueuedEmbedder:
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
         self._room = threading.Condition(self._lock)
-        self._backlog = Backlog(self._batch, self._max_wait, self._query_batch)
+        self._backlog = Backlog(self._batch, self._max_wait, self._query_batch, len(self._lanes))
+        self._idle = list(self._lanes)
         self._flying: dict[tuple[Kind, str], Request] = {}
         self._threads: list[threading.Thread] = []
         self._counts = Counts()

@@ -686,3 +686,120 @@ def test_a_queue_answers_as_its_model_does_whatever_comes_between(lanes: int, ba
         assert len(vectors) == len(expected)
         assert all(np.allclose(v, e, atol=1e-6) for v, e in zip(vectors, expected, strict=True))
     assert all(a <= b for a, b in pairwise([0, queue.usage()["batches"], queue.usage()["texts"]]))
+
+
+# A lane that is kept for questions, and callers who embed in their own thread
+
+
+def test_while_somebody_asks_one_lane_is_kept_from_the_loads() -> None:
+    backlog = Backlog(4, lanes=2)
+    load(backlog, 100)
+    first, second = backlog.take(100.0), backlog.take(100.0)
+    assert (len(first), len(second)) == (4, 4), "nobody asks: both lanes load"
+    backlog.put(request("a question", 0))
+    backlog.note(first, 0.01, bulk=True)
+    assert [r.kind for r in backlog.take(100.1)] == ["query"]
+    assert backlog.take(100.2) == [], "the other lane loads, this one is kept"
+    assert backlog.next_at(100.2) == 101.1
+    backlog.note(second, 0.01, bulk=True)
+    assert len(backlog.take(100.3)) == 4
+    assert len(backlog.take(101.2)) == 4, "nobody asked for long enough"
+
+
+def test_a_question_beside_a_load_waits_for_no_chunk(queued: Any) -> None:
+    model, queue = queued(lanes=2, batch=4, opened=False)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(queue.embed_documents, [f"text {n}" for n in range(100)])
+        for _ in range(2):
+            assert model.entered.acquire(timeout=WAIT)
+        one, two = asked(queue, "one"), asked(queue, "two of them")
+        model.let(2)  # both chunks: from here on a lane is kept
+        for _ in range(2):
+            assert model.entered.acquire(timeout=WAIT)
+        assert model.calls[2][0] == "query"
+        model.let(2)
+        assert isinstance(one.result(WAIT), np.ndarray)
+        assert isinstance(two.result(WAIT), np.ndarray)
+        kinds = [kind for kind, _ in model.calls]
+        assert kinds.count("query") >= 1
+        model.let()
+
+
+class Anywhere(Gated):
+    """Remembers which threads it was used by."""
+
+    anywhere = True
+
+    def __init__(self, *, opened: bool = True, error: BaseException | None = None) -> None:
+        super().__init__(1, 4, opened=opened)
+        self.threads: list[threading.Thread] = []
+        self.error = error
+        model, lane = self, self.lanes[0]
+
+        class Lane:
+            def embed(self, texts: Sequence[str], kind: Kind) -> Matrix:
+                model.threads.append(threading.current_thread())
+                matrix = lane.embed(texts, kind)
+                if model.error is not None:
+                    raise model.error
+                return matrix
+
+        self.lanes = [Lane()]
+
+
+def test_a_lone_caller_embeds_in_his_own_thread() -> None:
+    model = Anywhere()
+    queue = QueuedEmbedder(model)
+    np.testing.assert_allclose(queue.embed_query("tea"), vector_of("tea", "query"), atol=1e-6)
+    assert model.threads == [threading.current_thread()]
+    assert queue.usage() == {"batches": 1, "texts": 1, "joined": 0, "largest": 1, "waiting": 0}
+    queue.close()
+
+
+def test_whoever_comes_meanwhile_is_answered_when_the_lone_caller_is_done() -> None:
+    model = Anywhere(opened=False)
+    queue = QueuedEmbedder(model)
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(queue.embed_query, "tea")
+        assert model.entered.acquire(timeout=WAIT)
+        others = [pool.submit(queue.embed_query, text) for text in ("tea", "milk")]
+        while queue.usage()["joined"] + queue.usage()["waiting"] < 2:
+            time.sleep(0.001)
+        model.let()
+        np.testing.assert_array_equal(first.result(WAIT), others[0].result(WAIT))
+        np.testing.assert_allclose(others[1].result(WAIT), vector_of("milk", "query"), atol=1e-6)
+    assert [texts for _, texts in model.calls] == [["tea"], ["milk"]]
+    queue.close()
+
+
+def test_closing_waits_for_a_caller_who_embeds_in_his_own_thread() -> None:
+    model = Anywhere(opened=False)
+    queue = QueuedEmbedder(model)
+    with ThreadPoolExecutor(2) as pool:
+        asking = pool.submit(queue.embed_query, "tea")
+        assert model.entered.acquire(timeout=WAIT)
+        closing = pool.submit(queue.close)
+        time.sleep(0.02)
+        assert not closing.done()
+        model.let()
+        assert isinstance(asking.result(WAIT), np.ndarray)
+        closing.result(WAIT)
+    with pytest.raises(ClosedError):
+        queue.embed_query("too late")
+
+
+def test_an_interrupt_of_a_caller_in_his_own_thread_is_his_alone() -> None:
+    model = Anywhere(error=KeyboardInterrupt())
+    queue = QueuedEmbedder(model)
+    with pytest.raises(KeyboardInterrupt):
+        queue.embed_query("tea")
+    model.error = None
+    np.testing.assert_allclose(queue.embed_query("tea"), vector_of("tea", "query"), atol=1e-6)
+    queue.close()
+
+
+def test_an_error_of_the_model_reaches_the_caller_in_his_own_thread() -> None:
+    queue = QueuedEmbedder(Anywhere())
+    with pytest.raises(EmbeddingError):
+        queue.embed_query("poison")
+    queue.close()
