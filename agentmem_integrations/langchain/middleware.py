@@ -4,8 +4,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from threading import Lock
-from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Any, Final, NotRequired, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, NotRequired, get_args
 from uuid import uuid4
 
 from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
@@ -18,7 +17,7 @@ from ..config import Mode, Using
 from ..errors import InvalidInputError, shown
 from ..memory import AgentMemory
 from ..models import UserId
-from ..opening import MemoryOrPath
+from ..opening import Closing, MemoryOrPath
 from ..pipeline.checks import read_choice
 from .models import AgentsModel, open_adapted
 from .recalling import QUESTION, Recalling, about_tokens
@@ -57,7 +56,7 @@ class MemoryState(AgentState[Any]):
     agentmem_told: NotRequired[Annotated[str, PrivateStateAttr]]
 
 
-class MemoryMiddleware(AgentMiddleware[MemoryState, Any]):
+class MemoryMiddleware(Closing, AgentMiddleware[MemoryState, Any]):
     """Gives an agent a memory that outlives its conversations.
 
     Once for each turn of the user it recalls what is known, and shows it to the model behind the application's own system
@@ -164,26 +163,15 @@ class MemoryMiddleware(AgentMiddleware[MemoryState, Any]):
     def close(self) -> None:
         """Flush, and close the memory if it was opened here. Closing twice is fine."""
         self.flush()
-        if self._owned:
-            self.memory.close()
+        super().close()
 
     async def aclose(self) -> None:
         """Async twin of `close`."""
         await self.aflush()
-        if self._owned:
-            await self.memory.aclose()
+        await super().aclose()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self.aclose()
+    def _held(self) -> tuple[AgentMemory, bool]:
+        return self.memory, self._owned
 
     def _owner(self, runtime: Runtime[Any] | None) -> Owner:
         return self._whose.owner(get_config(), None if runtime is None else runtime.context)

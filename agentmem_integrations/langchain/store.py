@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from functools import partial
-from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import Any, Final, cast
 
 from langgraph.store.base import (
     BaseStore,
@@ -25,7 +24,7 @@ from ..errors import EmbedderMismatchError, InvalidInputError, shown
 from ..memory import SAME, AgentMemory
 from ..models import Item as StoredItem
 from ..models import ItemAnswer, ItemDelete, ItemGet, ItemOp, ItemPaths, ItemPut, ItemSearch, PathMatch
-from ..opening import MemoryOrPath, open_memory
+from ..opening import Closing, MemoryOrPath, open_memory
 from ..pipeline.checks import read_flag
 from ..verbs.items import Items
 from .store_index import Indexing, read_index
@@ -33,7 +32,7 @@ from .store_index import Indexing, read_index
 _TTL_KEYS: Final = ("default_ttl", "refresh_on_read", "omit_expired", "sweep_interval_minutes")
 
 
-class AgentMemStore(BaseStore):
+class AgentMemStore(Closing, BaseStore):
     """A LangGraph store in one SQLite file: `create_agent(..., store=AgentMemStore("memory.db"))`.
 
     Every method works from any thread and any event loop, and any number of processes may have the file open. There is nothing to
@@ -123,27 +122,8 @@ class AgentMemStore(BaseStore):
         """Async twin of `sweep_ttl`."""
         return await self._items.asweep()
 
-    def close(self) -> None:
-        """Let go of the file, if it was opened here. An open memory that was passed is its owner's to close."""
-        if self._owned:
-            self._memory.close()
-
-    async def aclose(self) -> None:
-        """Async twin of `close`."""
-        if self._owned:
-            await self._memory.aclose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self.aclose()
+    def _held(self) -> tuple[AgentMemory, bool]:
+        return self._memory, self._owned
 
     def _op(self, op: Op) -> ItemOp:
         """Return an operation in the core's words.

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
-from types import TracebackType
 from typing import Any, ClassVar, Final, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
@@ -14,9 +13,9 @@ from ..config import MEMORY_URL
 from ..documents import CHUNK, PAGE, checked_ids, chunks, document, documents_of, ids_of, open_documents, text_of
 from ..errors import InvalidInputError, shown
 from ..filters import Condition
-from ..memory import UserMemory
+from ..memory import AgentMemory, UserMemory
 from ..models import Hit, Memory, UserId
-from ..opening import MemoryOrPath
+from ..opening import Closing, MemoryOrPath
 from .models import langchain_embedder
 from .static_embeddings import StaticEmbeddings
 
@@ -39,7 +38,7 @@ class AgentMemVectorStoreRetriever(VectorStoreRetriever):
         return await self.vectorstore.asearch(query, self.search_type, **{**self.search_kwargs, **kwargs})
 
 
-class AgentMemVectorStore(VectorStore):
+class AgentMemVectorStore(Closing, VectorStore):
     """Documents in a collection of a memory file.
 
     Ids are strings; adding one that is there replaces the document. Filters are dicts in MongoDB's style (docs/concepts.md), or
@@ -350,21 +349,8 @@ class AgentMemVectorStore(VectorStore):
         tags = kwargs.pop("tags", None) or self._get_retriever_tags()
         return AgentMemVectorStoreRetriever(vectorstore=self, tags=[*tags], **kwargs)
 
-    def close(self) -> None:
-        """Close the memory if it was opened here, for a path."""
-        if self._owned:
-            self._memory.close()
-
-    async def aclose(self) -> None:
-        """Async twin of `close`."""
-        if self._owned:
-            await self._memory.aclose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
+    def _held(self) -> tuple[AgentMemory, bool]:
+        return self._memory, self._owned
 
 
 def _items(texts: Iterable[str], metadatas: list[dict[str, Any]] | None, ids: list[str] | None) -> Iterator[dict[str, Any]]:

@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.bridge.pydantic import PrivateAttr
@@ -23,7 +22,7 @@ from ..errors import InvalidInputError, VectorError, shown
 from ..filters import All, Compare, Condition
 from ..memory import AgentMemory, Collection, UserMemory
 from ..models import Hit, Memory, UserId
-from ..opening import MemoryOrPath
+from ..opening import Closing, MemoryOrPath
 from .metadata_filters import SOURCE, condition_of
 from .models import llamaindex_embedder
 from .nodes import item_of, node_of
@@ -33,7 +32,7 @@ BALANCE: Final = 0.5  # how much relevance weighs in MMR, unless the query says
 _BY_WORDS: Final = (VectorStoreQueryMode.SPARSE, VectorStoreQueryMode.TEXT_SEARCH)
 
 
-class AgentMemVectorStore(BasePydanticVectorStore):
+class AgentMemVectorStore(Closing, BasePydanticVectorStore):
     """Nodes in a collection of a memory file; everything is on disk when a call returns.
 
     Takes all fourteen filter operators, nested with and, or and not, and the query modes default, sparse, text_search, hybrid,
@@ -199,23 +198,10 @@ class AgentMemVectorStore(BasePydanticVectorStore):
             return _result([])
         return _result(await self._nodes.asearch(**options))
 
-    def close(self) -> None:
-        """Close the memory if it was opened here, for a path."""
-        if self._owned:
-            self._memory.close()
-
-    async def aclose(self) -> None:
-        """Async twin of `close`."""
-        if self._owned:
-            await self._memory.aclose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
     # What they need
+
+    def _held(self) -> tuple[AgentMemory, bool]:
+        return self._memory, self._owned
 
     def _use(self, collection: Collection) -> None:
         self._opened = collection
