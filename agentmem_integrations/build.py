@@ -32,7 +32,11 @@ if TYPE_CHECKING:
     from .storage.sqlite.diagnose import FileState
 
 OPENAI: Final = "openai:"
-READERS = min(32, 4 + (os.cpu_count() or 1))  # threads for awaited reads: SQLite and numpy release the GIL
+READERS: Final = min(32, 4 + (os.cpu_count() or 1))  # threads for awaited work that may take long: a backup, an export, a repair
+LOOKUPS: Final = 2
+"""Threads for awaited searches, gets and lists. They are short, and most of one is Python, which runs in one thread at a time: six
+threads made half as many searches a second of small scopes as one, since the interpreter went from hand to hand (measured on two
+cores). Two, so that nobody's short search waits behind somebody's long one."""
 
 
 @dataclass(slots=True)
@@ -49,6 +53,7 @@ class Engine:
     owned: list[Callable[[], None]] = field(default_factory=list)  # closes what was made here for the collections
     embedders: dict[Any, tuple[Any, Embedder]] = field(default_factory=dict)  # by spec or identity of the object, with that
     _executor: ThreadPoolExecutor | None = None
+    _lookups: ThreadPoolExecutor | None = None
     _pid: int = 0
     _thinking: "LoopThread | None" = None
     tracing: Tracing | None = None
@@ -56,10 +61,24 @@ class Engine:
 
     @property
     def executor(self) -> ThreadPoolExecutor:
-        """Threads for awaited reads, made when first needed and anew in a forked child."""
-        if self._executor is None or self._pid != os.getpid():
-            self._executor, self._pid = ThreadPoolExecutor(READERS, thread_name_prefix="agentmem-read"), os.getpid()
+        """Threads for awaited work that may take long, made when first needed and anew in a forked child."""
+        self._forget_parents_threads()
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(READERS, thread_name_prefix="agentmem-work")
         return self._executor
+
+    @property
+    def lookups(self) -> ThreadPoolExecutor:
+        """Threads for awaited searches, gets and lists, likewise."""
+        self._forget_parents_threads()
+        if self._lookups is None:
+            self._lookups = ThreadPoolExecutor(LOOKUPS, thread_name_prefix="agentmem-read")
+        return self._lookups
+
+    def _forget_parents_threads(self) -> None:
+        if self._pid != os.getpid():
+            self._executor = self._lookups = None
+            self._pid = os.getpid()
 
     def thinking(self) -> "LoopThread":
         """Return the event loop of language models, made when first needed."""
@@ -115,8 +134,9 @@ class Engine:
                 embedder.queue.close()
         for close in self.owned:
             close()
-        if self._executor is not None and self._pid == os.getpid():
-            self._executor.shutdown()
+        self._forget_parents_threads()
+        for executor in filter(None, (self._executor, self._lookups)):
+            executor.shutdown()
         self.store.close()
 
 

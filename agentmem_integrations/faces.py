@@ -42,11 +42,13 @@ class Read(Generic[R]):
     Args:
         engine: Whose executor.
         work: What to do.
+        lookup: It is short, as searches are.
     """
 
-    def __init__(self, engine: Engine, work: Callable[[], R]) -> None:
+    def __init__(self, engine: Engine, work: Callable[[], R], *, lookup: bool = False) -> None:
         self._engine = engine
         self._work = work
+        self._lookup = lookup
 
     def result(self) -> R:
         """Do it here."""
@@ -54,7 +56,7 @@ class Read(Generic[R]):
 
     def __await__(self) -> Generator[Any, None, R]:
         """Do it on the executor."""
-        return _on_executor(self._engine, self._work).__await__()
+        return _on_executor(self._engine, self._work, lookup=self._lookup).__await__()
 
 
 class Prepared(Generic[V, R]):
@@ -80,8 +82,8 @@ class Prepared(Generic[V, R]):
         return self._prepare_and_work().__await__()
 
     async def _prepare_and_work(self) -> R:
-        value = await asyncio.wrap_future(await _on_executor(self._engine, self._begin))
-        return await _on_executor(self._engine, lambda: self._work(value))
+        value = await asyncio.wrap_future(await _on_executor(self._engine, self._begin, lookup=True))
+        return await _on_executor(self._engine, lambda: self._work(value), lookup=True)
 
 
 class Change(Generic[R]):
@@ -167,9 +169,9 @@ class Thought(Generic[R]):
         return self._mind.loop.await_(self._mind.ask(self._both)).__await__()
 
 
-def _on_executor(engine: Engine, work: Callable[[], R]) -> "asyncio.Future[R]":
+def _on_executor(engine: Engine, work: Callable[[], R], *, lookup: bool = False) -> "asyncio.Future[R]":
     try:
-        return asyncio.get_running_loop().run_in_executor(engine.executor, work)
+        return asyncio.get_running_loop().run_in_executor(engine.lookups if lookup else engine.executor, work)
     except RuntimeError:  # it takes no more work: the memory was closed while this call was under way
         engine.check_open()
         raise

@@ -108,7 +108,7 @@ class Finding(Scoped):
         searching = self._room.searching
         if made is None and searching.queues(question):
             return Prepared(self._room.engine, lambda: searching.begin(question), lambda made: searching.search(question, made))
-        return Read(self._room.engine, lambda: searching.search(question, made))
+        return Read(self._room.engine, lambda: searching.search(question, made), lookup=True)
 
     asearch = twin(search)
 
@@ -135,7 +135,7 @@ class Finding(Scoped):
             ConflictError: several owners have a memory of that id, and none was named.
         """
         selection = self._by_id(id, user_id)
-        return Read(self._room.engine, lambda: _only(self._room.engine.store.find(selection, 2), id))
+        return Read(self._room.engine, lambda: _only(self._room.engine.store.find(selection, 2), id), lookup=True)
 
     aget = twin(get)
 
@@ -170,7 +170,7 @@ class Finding(Scoped):
         self._room.engine.check_open()
         selection = self._selection(user_id, agent_id, session_id, kind=kind, filter=filter, id=id)
         limit, cursor = read_count(limit, "limit", 1, MAX_PAGE), read_name(after, "after")
-        return Read(self._room.engine, lambda: self._room.engine.store.find(selection, limit, cursor))
+        return Read(self._room.engine, lambda: self._room.engine.store.find(selection, limit, cursor), lookup=True)
 
     alist = twin(list)
 
@@ -184,7 +184,7 @@ class Finding(Scoped):
         self._room.engine.check_open()
         ids, user = read_ids(id), self._user(user_id)
         selection = Selection(self._room.namespace, None if user is None else self._scope(user, None, None), ids, any_validity=True)
-        return Read(self._room.engine, lambda: self._room.engine.store.vectors_of(selection))
+        return Read(self._room.engine, lambda: self._room.engine.store.vectors_of(selection), lookup=True)
 
     avectors = twin(vectors)
 
@@ -192,7 +192,7 @@ class Finding(Scoped):
     def history(self, id: str, *, user_id: UserId | None = None) -> Call[Events]:
         """Return what happened to a memory, oldest first; deleted ones too; empty if there is none of that id."""
         selection = self._by_id(id, user_id)
-        return Read(self._room.engine, lambda: self._room.engine.store.history(selection))
+        return Read(self._room.engine, lambda: self._room.engine.store.history(selection), lookup=True)
 
     ahistory = twin(history)
 
