@@ -57,7 +57,8 @@ def expand(survey: Survey) -> Around:
     steps = _steps(survey, rows)
 
     def at(column: Floats, step: int) -> Floats:
-        padded: Floats = np.append(column, np.float32(0))
+        padded = np.zeros(len(column) + 1, np.float32)
+        padded[:-1] = column
         return padded[steps[step]]
 
     similarity = survey.similarity.copy()

@@ -51,7 +51,7 @@ class Ranked:
     sources: Mapping[int, list[int]]
 
 
-def rank(ranking: Ranking, question: str, survey: Survey, at: datetime, *, now: bool) -> Ranked:
+def rank(ranking: Ranking, question: str, survey: Survey, at: datetime, *, now: bool, explain: bool = True) -> Ranked:
     """Return the candidates in order.
 
     Args:
@@ -60,12 +60,14 @@ def rank(ranking: Ranking, question: str, survey: Survey, at: datetime, *, now: 
         survey: The candidates.
         at: The instant the question is asked from.
         now: It is the present: what is out of date goes behind what holds.
+        explain: Give every part of the scores, not just similarity and text.
     """
     rows = np.flatnonzero(survey.found & ~survey.deep)
     evidence = features(question, survey, expand(survey), at)
     weighed = evidence * ranking.weights(survey)
     relevance = weighed.sum(axis=1, dtype=np.float64)
-    importance = np.nan_to_num(survey.importance[rows].astype(np.float64), nan=UNJUDGED)
+    judged = survey.importance[rows].astype(np.float64)
+    importance = np.where(np.isnan(judged), UNJUDGED, judged)
     recency, quality = _recency(survey, rows, at, ranking.half_life_days), _quality(survey, rows)
     centre = ranking.centre(survey)
     total = relevance + ranking.importance * (importance - UNJUDGED) + ranking.recency * recency + ranking.quality * (quality - VERBATIM)
@@ -77,12 +79,16 @@ def rank(ranking: Ranking, question: str, survey: Survey, at: datetime, *, now: 
         _put_behind(survey, scores)
     gone = [source for of in sources.values() for source in of]
     found = np.flatnonzero(survey.found)
-    found = found[~np.isin(found, gone)]
-    nearest = -np.nan_to_num(survey.similarity[found], nan=-1.0)  # where all else is equal the cosine still tells near from far
+    if gone:
+        found = found[~np.isin(found, gone)]
+    similarity = survey.similarity[found]
+    nearest = -np.where(np.isnan(similarity), -1.0, similarity)  # where all else is equal the cosine still tells near from far
     order = found[np.lexsort((found, nearest, -scores[found]))]
-    own = {"relevance": _squash((relevance - centre) / ranking.spread)}
-    own |= {"importance": importance, "recency": recency, "quality": quality}
-    own |= {name: weighed[:, columns].sum(axis=1) for name, columns in GROUPS.items()}
+    own: dict[str, Scores] = {}
+    if explain:
+        own = {"relevance": _squash((relevance - centre) / ranking.spread)}
+        own |= {"importance": importance, "recency": recency, "quality": quality}
+        own |= {name: weighed[:, columns].sum(axis=1) for name, columns in GROUPS.items()}
     return Ranked(order, scores, _parts(survey, rows, own), sources)
 
 

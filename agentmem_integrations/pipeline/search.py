@@ -151,7 +151,9 @@ class SearchHallway:
         """Rank by everything that is known."""
         survey = self.survey(question, made)
         at = question.selection.at
-        ranked = rank(self.ranking or default_ranking(), question.text, survey, at or datetime.now(UTC), now=at is None)
+        ranked = rank(
+            self.ranking or default_ranking(), question.text, survey, at or datetime.now(UTC), now=at is None, explain=question.explain
+        )
         page = self._page(question, ranked.order, ranked.scores, survey.keys, survey.similarity)
         return self._hits(question, survey.keys, page, ranked.scores, ranked.parts, ranked.sources)
 
