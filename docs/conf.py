@@ -34,7 +34,13 @@ html_title = f"agentmem-integrations {__version__}"
 html_show_sphinx = False
 
 HERE: Final = Path(__file__).parent
-TOP: Final = {"index": "README.md", "security": "SECURITY.md", "changelog": "CHANGELOG.md", "contributing": "CONTRIBUTING.md"}
+TOP: Final = {
+    "index": "README.md",
+    "architecture": "ARCHITECTURE.md",
+    "security": "SECURITY.md",
+    "changelog": "CHANGELOG.md",
+    "contributing": "CONTRIBUTING.md",
+}
 PAGE_OF: Final = {name: page for page, name in TOP.items()} | {"docs/README.md": "index"}
 
 _link = re.compile(r"\[([^\]\n]+)\]\(([^)#\s]+?)(#[^)\s]*)?\)")

@@ -27,8 +27,10 @@ from agentmem_integrations.pipeline.add import CHUNK
 from agentmem_integrations.pipeline.search import POOL
 
 ROOT = Path(__file__).parents[2]
-STUBS = [ROOT / "docs" / f"{name}.md" for name in ("index", "changelog", "contributing", "security")]  # the site brings the text in
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")] + sorted(
+STUBS = [
+    ROOT / "docs" / f"{name}.md" for name in ("index", "architecture", "changelog", "contributing", "security")
+]  # the site brings the text in
+PAGES = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")] + sorted(
     page for page in (ROOT / "docs").rglob("*.md") if page not in STUBS
 )
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
@@ -122,6 +124,18 @@ def test_examples_run_twice_without_a_warning(example, tmp_path):
         assert run.returncode == 0, run.stderr
         assert run.stdout.strip(), "an example that prints nothing shows nothing"
         assert not run.stderr
+
+
+def test_the_architecture_names_files_and_functions_that_are_there():
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    files = [path for path in (ROOT / "agentmem_integrations").rglob("*") if path.suffix in (".py", ".toml")]
+    for name in re.findall(r"`([\w/]+\.(?:py|toml))`", text):
+        assert [path for path in files if path.as_posix().endswith(f"/{name}")] or (ROOT / name).is_file(), name
+    for file, words in re.findall(r"`([\w/]+\.py)` ((?:`[\w.]+`(?:, )?)+)", text):
+        (path,) = [path for path in files if path.as_posix().endswith(f"/{file}")]
+        for word in re.findall(r"`([\w.]+)`", words):
+            if not word.endswith(".py"):
+                assert re.search(rf"(def|class) {word.rpartition('.')[2]}\b", path.read_text(encoding="utf-8")), f"{file} has no {word}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)

@@ -42,13 +42,13 @@ from .gather import Gatherer
 from .item_vectors import ItemVectors
 from .items import ItemReader
 from .lexicon import Lexicons
+from .mending.repair import Repairing
+from .mending.verify import Progress, Verifying
 from .nearest import FOREVER, MatrixCache, Version
 from .records import dumped, taken
-from .repair import Repairing
 from .rows import NOT_AS_WRITTEN, damaged, memory_of, micros, moment, owner, vectors_in
 from .statements import Row, migrations, query
 from .survey import Surveyor
-from .verify import Progress, Verifying
 from .where import selected
 from .writer import Transaction, Undone
 

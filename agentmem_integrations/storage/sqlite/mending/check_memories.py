@@ -7,14 +7,14 @@ from typing import Final
 
 import apsw
 
-from ...errors import SchemaError
-from ...fingerprint import fingerprint
-from ...models import Memory
+from ....errors import SchemaError
+from ....fingerprint import fingerprint
+from ....models import Memory
+from ..rows import memory_of
+from ..statements import Row, query
+from ..words import context_words, lexical_form
 from .check_words import Cutter, Index, varints
 from .findings import Findings
-from .rows import memory_of
-from .statements import Row, query
-from .words import context_words, lexical_form
 
 NO, ID, SCOPE, TEXT, LEXICAL, CONTEXT, TWIN = 0, 1, 2, 4, 5, 6, 7  # columns of check_memories, which begins like select_memories
 VALID_TO, SUCCESSOR, DELETED, METADATA, PROVENANCE, VALUE = 17, 18, 19, 21, 22, 23

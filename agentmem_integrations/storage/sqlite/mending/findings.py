@@ -3,7 +3,7 @@
 from collections import defaultdict
 from typing import Final
 
-from ...models import UNHARMFUL, Finding
+from ....models import UNHARMFUL, Finding
 
 SHOWN: Final = 10  # ids named of each kind
 

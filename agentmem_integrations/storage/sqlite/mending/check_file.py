@@ -5,10 +5,10 @@ from typing import Any, Final
 
 import apsw
 
-from .connections import Step
+from ..connections import Step
+from ..statements import query
 from .findings import Findings
 from .pristine import WORDS, Pristine, columns, objects, pristine
-from .statements import query
 
 CREATABLE: Final = ("index", "view", "trigger")  # hold nothing that is not in a table
 DERIVED: Final = ("vectors", "jobs")  # tables that are filled anew from the memories

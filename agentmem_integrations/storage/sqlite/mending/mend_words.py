@@ -10,9 +10,9 @@ from typing import Final
 
 import apsw
 
+from ..statements import Row, query, statements
 from .check_words import COLUMNS, Cutter, Places, varints
 from .pristine import WORDS, pristine
-from .statements import Row, query, statements
 
 GLUE: Final = "\x1f"  # between words; no tokenizer leaves a control character in one
 LOOKED_FOR: Final = 64  # words of each column that are looked for in their places before anything is erased

@@ -7,7 +7,7 @@ from typing import Any
 
 import apsw
 
-from .statements import migrations, query
+from ..statements import migrations, query
 
 WORDS = "memories_fts"  # the text index; the tables it keeps its words in begin with this name
 

@@ -7,10 +7,10 @@ from typing import Final, NamedTuple
 import apsw
 import numpy as np
 
-from ...ports import TEXT_FIELD
+from ....ports import TEXT_FIELD
+from ..seals import HALF, numbers_half, words_half
+from ..statements import query
 from .findings import Findings
-from .seals import HALF, numbers_half, words_half
-from .statements import query
 
 OFF_UNIT: Final = 1e-3  # a norm may be off 1 by as much; float32 itself is off by 1e-6
 

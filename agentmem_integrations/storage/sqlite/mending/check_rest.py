@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import apsw
 
+from ..keeping import vector_of
+from ..statements import query
 from .check_memories import readable
 from .findings import Findings
-from .keeping import vector_of
-from .statements import query
 
 
 class JobRow(NamedTuple):

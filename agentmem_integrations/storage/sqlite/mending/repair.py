@@ -8,16 +8,16 @@ from typing import Final
 
 import apsw
 
-from ...errors import SchemaError, StorageError
-from ...models import Report
+from ....errors import SchemaError, StorageError
+from ....models import Report
+from ..connections import Connections
+from ..rows import micros
 from .check_words import places
-from .connections import Connections
 from .findings import Findings
 from .mend_rows import MENDERS, Rows
 from .mend_schema import make_anew, reindex
 from .mend_words import WordMender, make_words_anew
 from .pristine import WORDS
-from .rows import micros
 from .verify import Progress, Verifying, pages
 
 log = logging.getLogger("agentmem.storage")

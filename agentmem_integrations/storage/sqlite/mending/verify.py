@@ -5,16 +5,16 @@ from typing import Any, Final
 
 import apsw
 
-from ...errors import SchemaError
-from ...models import Report
+from ....errors import SchemaError
+from ....models import Report
+from ..connections import Step
+from ..statements import query
 from .check_file import check_pages, check_schema
 from .check_memories import MemoryCheck
 from .check_rest import check_history, check_jobs, check_kept
 from .check_vectors import VectorCheck
 from .check_words import Index, read_index
-from .connections import Step
 from .findings import Findings
-from .statements import query
 
 PAGE: Final = 256  # rows looked at in one step
 

@@ -13,12 +13,12 @@ from typing import Final
 
 import apsw
 
-from ...errors import SchemaError, StorageError
-from ...filters import canonical
-from .connections import Step
+from ....errors import SchemaError, StorageError
+from ....filters import canonical
+from ..connections import Step
+from ..statements import query, statements
 from .findings import Findings
 from .pristine import WORDS, pristine
-from .statements import query, statements
 
 COLUMNS: Final = ("scope", "body", "context")
 LONGEST: Final = 32_768  # bytes of a word that FTS5 keeps (FTS5_MAX_TOKEN_SIZE)

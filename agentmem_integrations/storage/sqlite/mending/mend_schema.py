@@ -2,10 +2,10 @@
 
 import apsw
 
+from ..statements import query
 from .check_file import CREATABLE
 from .mend_words import set_options
 from .pristine import WORDS, objects, pristine
-from .statements import query
 
 
 def make_anew(connection: apsw.Connection, name: str) -> None:

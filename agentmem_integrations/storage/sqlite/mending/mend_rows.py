@@ -10,13 +10,13 @@ from typing import Any, Final
 
 import apsw
 
-from ...errors import SchemaError
-from ...filters import canonical
+from ....errors import SchemaError
+from ....filters import canonical
+from ..seals import seal
+from ..statements import Row, query, statements
 from .check_memories import METADATA, NO, PROVENANCE, SCOPE, SUCCEEDED, TWIN, TWINS, VALUE, Judged, judge, readable, wants_vector
 from .check_rest import job_rows, kept_flawed, line_rows
 from .check_vectors import VectorRow, flaw, vector_rows
-from .seals import seal
-from .statements import Row, query, statements
 
 UNREADABLE: Final = "unreadable"
 """The key under which what is no JSON is kept."""
