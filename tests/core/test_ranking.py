@@ -385,3 +385,16 @@ def test_a_table_that_is_not_there_is_named(tmp_path: Path) -> None:
         AgentMemory("memory://", ranker=tmp_path / "none.toml")
     with pytest.raises(InvalidInputError, match="pass the path"):
         AgentMemory("memory://", ranker=3)  # type: ignore[arg-type]
+
+
+def test_a_memory_that_comes_back_where_nothing_was_left_is_found(url: str, opened: Callable[..., AgentMemory]) -> None:
+    mem = opened(url)
+    mem.add("tea", user_id="ana", id="m")
+    mem.delete("m", user_id="ana")
+    assert mem.search("tea", user_id="ana") == []  # what is known of her words is nothing, from here on
+    assert mem.warm(user_id="ana") == 0
+    mem.add("tea", user_id="ana", id="m")
+    assert [hit.memory.id for hit in mem.search("tea", user_id="ana")] == ["m"]
+    mem.delete("m", user_id="ana")
+    assert mem.warm(user_id="ana") == 0
+    assert mem.search("tea", user_id="ana") == []

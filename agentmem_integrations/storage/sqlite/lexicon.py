@@ -201,6 +201,8 @@ def _refreshed(connection: apsw.Connection, old: Lexicon, scope: int, version: V
     added = query(connection, "load_sayings", (scope, old.version.last))
     changed = [no for (no,) in query(connection, "changed_since", (scope, old.version.history)) if no <= old.version.last]
     sayings, segments = old.sayings, list(old.segments)
+    if changed and not len(sayings.keys):
+        return None  # all that there was had been deleted before, and some of it is back
     if changed:
         rows = query(connection, "load_some_sayings", (scope, json.dumps(changed)))
         spots = np.searchsorted(sayings.keys, np.array(changed, np.int64))
