@@ -484,7 +484,7 @@ def test_twins_have_the_same_signatures() -> None:
     pairs = {"add": "async_add", **{name: f"a{name}" for name in ("query", "get_nodes", "delete", "delete_nodes", "clear", "close")}}
     for verb, twin in pairs.items():
         mine = getattr(AgentMemVectorStore, twin)
-        assert twin == "aclose" or twin in vars(AgentMemVectorStore), "the default would block the event loop"
+        assert mine.__module__.startswith("agentmem_integrations."), "the default would block the event loop"
         assert inspect.iscoroutinefunction(mine)
         assert inspect.signature(mine).parameters == inspect.signature(getattr(AgentMemVectorStore, verb)).parameters
 
