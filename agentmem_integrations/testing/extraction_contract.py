@@ -11,7 +11,7 @@ import pytest
 from ..errors import NotFoundError, StaleError
 from ..models import Job, Scope
 from ..ports import Change, Delete, End, Entrust, Insert, Learned, Owe, Purge, PutOff, Renew, Resolve, Revive, Store, Update
-from .store_contract import ANA, BEN, IDENTITY, NAMESPACE, ids_of, insert, meaning
+from .contract import ANA, BEN, IDENTITY, NAMESPACE, Contract, ids_of, insert, meaning
 
 PAST: Final = datetime.now(UTC) - timedelta(hours=1)
 SOON: Final = datetime.now(UTC) + timedelta(days=1)
@@ -27,13 +27,8 @@ def fact(id: str, text: str, scope: Scope = ANA) -> Insert:
     return insert(id, text, scope, kind="semantic")
 
 
-class ExtractionContract:
+class ExtractionContract(Contract):
     """What every store must do for intelligent mode. Override the fixture `make_store`."""
-
-    @pytest.fixture
-    def make_store(self) -> Callable[[], Store]:
-        """Return what makes an empty store."""
-        raise NotImplementedError("override the fixture make_store")
 
     @pytest.fixture
     def store(self, make_store: Callable[[], Store]) -> Iterator[Store]:

@@ -11,7 +11,7 @@ import pytest
 from ..errors import EmbedderMismatchError
 from ..models import Identity, Item, ItemDelete, ItemGet, ItemPaths, ItemRead, ItemSearch, Path, PathMatch
 from ..ports import Outcome, Purge, PurgeItems, PutItem, Store, Sweep, TouchItems, Vector, WriteItems
-from .store_contract import ANA, IDENTITY, NAMESPACE, insert, meaning, pointing
+from .contract import ANA, IDENTITY, NAMESPACE, Contract, insert, meaning, pointing
 
 USERS: Path = ("users", "ana")
 
@@ -21,13 +21,8 @@ def put(key: str, value: Any = None, path: Path = USERS, ttl: float | None = Non
     return PutItem(path, key, {"n": 1} if value is None else value, ttl, text, vectors)
 
 
-class ItemsContract:
+class ItemsContract(Contract):
     """What every store must do with items. Override the fixture `make_store`."""
-
-    @pytest.fixture
-    def make_store(self) -> Callable[[], Store]:
-        """Return what makes an empty store."""
-        raise NotImplementedError("override the fixture make_store")
 
     @pytest.fixture
     def store(self, make_store: Callable[[], Store]) -> Iterator[Store]:

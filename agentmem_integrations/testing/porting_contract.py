@@ -13,7 +13,7 @@ import pytest
 from ..errors import ConflictError, NotFoundError
 from ..models import SHARED, Scope
 from ..ports import Delete, Insert, Purge, Record, Restore, Store, Update
-from .store_contract import ANA, BEN, IDENTITY, NAMESPACE, ids_of, insert, item, meaning, pointing
+from .contract import ANA, BEN, IDENTITY, NAMESPACE, Contract, ids_of, insert, item, meaning, pointing
 
 ITEMS = Scope(NAMESPACE, path=("users", "ana"))
 
@@ -32,13 +32,8 @@ def told(found: list[Record]) -> list[Any]:
     return [(replace(r, vectors={}, lines=tuple(r.lines)), {field: vector.tolist() for field, vector in r.vectors.items()}) for r in found]
 
 
-class PortingContract:
+class PortingContract(Contract):
     """What every store must do that memories can be carried to another. Override the fixture `make_store`."""
-
-    @pytest.fixture
-    def make_store(self) -> Callable[[], Store]:
-        """Return what makes an empty store."""
-        raise NotImplementedError("override the fixture make_store")
 
     @pytest.fixture
     def store(self, make_store: Callable[[], Store]) -> Iterator[Store]:

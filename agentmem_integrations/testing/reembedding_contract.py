@@ -9,20 +9,15 @@ import pytest
 from ..errors import ConflictError, EmbedderMismatchError
 from ..models import Identity
 from ..ports import Ask, EraseLeftovers, Reembed, Store, Update, Wanting
-from .store_contract import ANA, IDENTITY, NAMESPACE, insert, item, meaning, pointing
+from .contract import ANA, IDENTITY, NAMESPACE, Contract, insert, item, meaning, pointing
 
 NEXT = Identity("next", "1", 4)
 THIRD = Identity("third", "1", 4)
 EAST, NORTH = pointing(1), pointing(0, 1)
 
 
-class ReembeddingContract:
+class ReembeddingContract(Contract):
     """What every store must do while a collection changes its embedder. Override the fixture `make_store`."""
-
-    @pytest.fixture
-    def make_store(self) -> Callable[[], Store]:
-        """Return what makes an empty store."""
-        raise NotImplementedError("override the fixture make_store")
 
     @pytest.fixture
     def store(self, make_store: Callable[[], Store]) -> Iterator[Store]:

@@ -18,9 +18,9 @@ from agentmem_integrations.models import Scope
 from agentmem_integrations.ports import Change, Insert, Purge, Selection
 from agentmem_integrations.storage.sqlite import checkpoints
 from agentmem_integrations.storage.sqlite.store import SqliteStore
+from agentmem_integrations.testing.contract import insert
 from agentmem_integrations.testing.embedders import HashEmbedder
 from agentmem_integrations.testing.faults import FailingVFS, Operation
-from agentmem_integrations.testing.store_contract import insert
 
 Opened = Callable[..., AgentMemory]
 Texts = dict[str, str]
