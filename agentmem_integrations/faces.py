@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar
 
-from .build import Engine
+from .engine import Engine
 from .mind import Mind
 from .pipeline.stages import Write
 from .pipeline.writing import Writing

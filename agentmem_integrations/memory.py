@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
-from .build import Engine, Room, open_engine, open_room
+from .build import open_engine, open_room
 from .config import EMBEDDING_CACHE_BYTES, MATRIX_BUDGET, TEXT_LIMIT, Durability, Mode, Queue, Settings, Twins
+from .engine import Engine, Room
 from .faces import Call, Read, face, twin
 from .models import AddResult, Identity, UserId
 from .pipeline.checks import read_count, read_flag, read_queue

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..build import Room
+from ..engine import Room
 from ..errors import InvalidInputError, shown
 from ..faces import Call, Change, Later, Read, face, twin
 from ..models import Identity, ItemAnswer, ItemOp, Path

@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..build import Room
+from ..engine import Room
 from ..errors import InvalidInputError, ScopeError, shown
 from ..filters import Condition, parse
 from ..models import SHARED, Memory, Scope, UserId
