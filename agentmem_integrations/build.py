@@ -16,9 +16,10 @@ from .mind import Mind
 from .models import Identity
 from .pipeline.add import AddHallway
 from .pipeline.checks import read_choice, read_name
+from .pipeline.committing import Commits
 from .pipeline.ranking import read_ranking
 from .pipeline.search import SearchHallway
-from .pipeline.writing import Commits, Writing
+from .pipeline.writing import Writing
 from .ports import ChatModel, Embedder
 from .tracing import read_tracing
 

@@ -12,8 +12,9 @@ from .errors import ClosedError, shown
 from .mind import Mind
 from .models import Scope
 from .pipeline.add import AddHallway
+from .pipeline.committing import Commits
 from .pipeline.search import SearchHallway
-from .pipeline.writing import Commits, Writing
+from .pipeline.writing import Writing
 from .ports import Embedder, Store
 from .tracing import Tracing
 
@@ -83,9 +84,9 @@ class Engine:
         Args:
             every_s: Seconds from one time to the next; the least that anybody asked for counts. None: as it is.
         """
+        from .pipeline.committing import one
         from .pipeline.stages import Write
         from .pipeline.sweeper import Sweeper
-        from .pipeline.writing import one
         from .ports import Sweep
 
         if self._sweeper is None:

@@ -18,8 +18,10 @@ from ..item_filters import check_item_filter
 from ..models import Item, ItemAnswer, ItemDelete, ItemGet, ItemOp, ItemPaths, ItemPut, ItemRead, ItemSearch, Path
 from ..ports import TEXT_FIELD, Embedder, PutItem, Store, TouchItems, Vector, WriteItems
 from .checks import plain_json, read_choice, read_name
+from .committing import one
 from .stages import Write
-from .writing import Writing, one, vectors_of
+from .wording import vectors_of
+from .writing import Writing
 
 LABELS: Final = 100
 """Labels in a path."""

@@ -15,10 +15,11 @@ from ..config import LEASE
 from ..errors import AgentMemError, ClosedError, ModelAccessError, ModelBusyError, ModelTimeoutError, StorageError
 from ..models import AddResult, Job, Memory, Scope
 from ..ports import Owe, PutOff, Renew, Selection
+from .committing import one
 from .ids import new_id
 from .stages import Write
 from .understanding import Understanding, Understood
-from .writing import Writing, one
+from .writing import Writing
 
 log = logging.getLogger("agentmem.jobs")
 

@@ -10,8 +10,10 @@ from typing import Final
 
 from ..errors import EmbedderMismatchError, EmbeddingError
 from ..ports import Embedder, QueueingEmbedder, Reembed, Store, Vector, Wanting, WantingPage
+from .committing import one
 from .stages import Write
-from .writing import Writing, one, spoken, vectors_of
+from .wording import spoken, vectors_of
+from .writing import Writing
 
 log = logging.getLogger("agentmem.pipeline")
 

@@ -15,12 +15,14 @@ from typing import Any, Final, TypeVar
 from ..errors import AgentMemError, ConflictError, EmbeddingError, ModelError, StaleError
 from ..models import Decisions, Event, Memory, Scope
 from ..ports import Embedder, Insert, Learned, Reasoned, Reasoner, Resolve, Revision, Update, Vector
+from .committing import one
 from .deciding import Group, Plan, Planning, groups_of, in_rounds, stated
 from .extracting import Drawn, Extracting
 from .facts import memory_of
 from .looking import Looking, NewFact
 from .stages import Write
-from .writing import Writing, one, vectors_of
+from .wording import vectors_of
+from .writing import Writing
 
 T = TypeVar("T")
 

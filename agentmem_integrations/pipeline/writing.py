@@ -9,14 +9,12 @@ before it. An immediate embedder has no queue: there the stage, or whoever commi
 import asyncio
 import logging
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from ..errors import AgentMemError, ClosedError, EmbedderMismatchError, EmbeddingError, StorageError
-from ..fingerprint import embedding_key
-from ..models import Identity, Scope
+from ..errors import AgentMemError, ClosedError, EmbedderMismatchError, EmbeddingError
+from ..models import Identity
 from ..ports import (
     TEXT_FIELD,
     Answer,
@@ -25,17 +23,15 @@ from ..ports import (
     Embedder,
     EraseLeftovers,
     Fill,
-    Keep,
     Outcome,
     QueueingEmbedder,
-    Store,
     Sweep,
-    Vector,
     Wish,
 )
+from .committing import Commits, one
 from .inorder import InOrder
-from .retired import Retired
-from .stages import Stage, Write, fail, settle
+from .stages import Stage, Write, fail
+from .wording import key_of, spoken, vectors_of
 
 T = TypeVar("T")
 log = logging.getLogger("agentmem.pipeline")
@@ -44,62 +40,6 @@ QUICK_CHARS: Final = 2_000  # well under a millisecond for an immediate embedder
 DEBTS_AT_ONCE: Final = 256
 RETRY_AFTER: Final = timedelta(seconds=5)  # doubled with every attempt, up to
 RETRY_AT_MOST: Final = timedelta(hours=1)
-
-
-class Commits:
-    """The one writer of an open store: whatever waits is committed as one transaction.
-
-    Args:
-        store: Where to.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.retired = Retired()
-        self.stage = Stage("agentmem-commit", self._commit, settle)
-
-    def run(self, write: Write[T]) -> T:
-        """Commit the write and return its result; in this thread if nobody else is writing."""
-        self.stage.alone(write)
-        return write.result()
-
-    def keep(self, scope: Scope, key: bytes, vector: Vector) -> None:
-        """Keep the vector of a question; nobody waits for it, and it shares the next transaction."""
-        self.stage.put([Write([Keep(scope, key, vector)], lambda outcomes: None)])
-
-    def _commit(self, batch: list[Write[Any]]) -> None:
-        changes = [change for write in batch for change in write.changes]
-        try:
-            _embed_quick(batch)
-            self.retired.owe(changes)
-            began = time.perf_counter()
-            outcomes = self.store.apply(changes) if changes else []
-            log.debug("committed %d changes of %d calls in %.1f ms", len(changes), len(batch), (time.perf_counter() - began) * 1000)
-        except Exception as error:  # noqa: BLE001 - a write nobody answers would wait for ever, whatever went wrong
-            self._commit_failed(batch, error)
-        else:
-            position = 0
-            for write in batch:
-                write.outcomes = outcomes[position : position + len(write.changes)]
-                position += len(write.changes)
-
-    def _commit_failed(self, batch: list[Write[Any]], error: Exception) -> None:
-        """The transaction was rolled back. What is wrong with the file is everybody's; anything else is one write's fault."""
-        if len(batch) == 1 or (isinstance(error, StorageError) and type(error) is not StorageError):
-            fail(batch, error)
-        else:
-            for write in batch:
-                self._commit([write])
-
-
-def _embed_quick(batch: list[Write[Any]]) -> None:
-    """Embed the writes that asked for it on the way, each collection's together."""
-    groups: dict[Callable[[list[Write[Any]]], None], list[Write[Any]]] = {}
-    for write in batch:
-        if write.embed is not None:
-            groups.setdefault(write.embed, []).append(write)
-    for embed, writes in groups.items():
-        embed(writes)
 
 
 class Writing:
@@ -276,7 +216,7 @@ class Writing:
                 change.owed = True
             else:
                 change.vectors = {**change.vectors, TEXT_FIELD: answer}  # a restored item may have others
-                change.made_by, change.key = embedder.identity, _key(embedder, text)
+                change.made_by, change.key = embedder.identity, key_of(embedder, text)
         # What an embedder made that was changed meanwhile will be owed
         failed = any(isinstance(answer, Exception) for answer in answers) or embedder is not self.embedder
         if self._owing and wanting and not failed:  # the embedder works (again): see to what it owes
@@ -309,7 +249,7 @@ class Writing:
                 wait = min(RETRY_AFTER * 2 ** min(debt.attempts, 20), RETRY_AT_MOST)
                 changes.append(Defer(debt.job, datetime.now(UTC) + wait, type(vector).__name__))
             else:
-                changes.append(Fill(debt.job, debt.memory, debt.text, {TEXT_FIELD: vector}, embedder.identity, _key(embedder, text)))
+                changes.append(Fill(debt.job, debt.memory, debt.text, {TEXT_FIELD: vector}, embedder.identity, key_of(embedder, text)))
         try:
             self.commits.run(Write(changes, _fitting))
         except EmbedderMismatchError:
@@ -319,47 +259,7 @@ class Writing:
         return sum(isinstance(c, Fill) for c in changes)
 
 
-def vectors_of(embedder: Embedder, texts: Sequence[str]) -> Sequence[Vector | EmbeddingError]:
-    """Return a vector for each text, or why there is none; one bad text does not cost the others theirs.
-
-    Raises:
-        ClosedError: the memory was closed before all were embedded.
-    """
-    if not embedder.immediate and isinstance(embedder, QueueingEmbedder):
-        found: list[Vector | EmbeddingError] = []
-        for answer in embedder.embed_each(texts):
-            if isinstance(answer, ClosedError):
-                raise answer
-            found.append(answer)
-        return found
-    try:
-        return list(embedder.embed_documents(texts))
-    except EmbeddingError as e:
-        return [e] if len(texts) == 1 else [v for text in texts for v in vectors_of(embedder, [text])]
-
-
-def _key(embedder: Embedder, text: str) -> bytes | None:
-    """Return under which key the vector of a text is kept; None where making it anew costs less than looking it up."""
-    return None if embedder.immediate else embedding_key(embedder.identity, "passage", text)
-
-
 def _fitting(outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         if isinstance(outcome, EmbedderMismatchError):
             raise outcome
-
-
-def spoken(text: str, name: str | None) -> str:
-    """Return what is embedded: the text, behind the speaker's name if there is one.
-
-    People ask by name ("what did Ana buy?"), and a text seldom names its own speaker (docs/adr/0005-embedded-text.md).
-    """
-    return f"{name}: {text}" if name else text
-
-
-def one(outcomes: Sequence[Outcome]) -> Any:
-    """Return the only outcome, or raise the error that it is."""
-    (outcome,) = outcomes
-    if isinstance(outcome, AgentMemError):
-        raise outcome
-    return outcome

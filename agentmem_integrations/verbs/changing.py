@@ -20,8 +20,8 @@ from ..pipeline.checks import (
     read_moment,
     read_text,
 )
+from ..pipeline.committing import one
 from ..pipeline.stages import Write
-from ..pipeline.writing import one
 from ..ports import Delete, Outcome, Purge, Selection, Update
 from .scoped import Filter, Ids, Kinds, Moment, Scoped
 

@@ -7,9 +7,9 @@ from ..errors import InvalidInputError, shown
 from ..faces import Call, Change, Later, Read, face, twin
 from ..models import Identity, ItemAnswer, ItemOp, Path
 from ..pipeline.checks import read_name
+from ..pipeline.committing import one
 from ..pipeline.items import ItemHallway, checked, read_path
 from ..pipeline.stages import Write
-from ..pipeline.writing import one
 from ..ports import Outcome, PurgeItems, Sweep
 
 Answers = list[ItemAnswer]

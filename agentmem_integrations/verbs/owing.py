@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from ..faces import Call, Change, Read, face, twin
 from ..models import Job, UserId
 from ..pipeline.checks import read_count, read_ids
+from ..pipeline.committing import one
 from ..pipeline.stages import Write
-from ..pipeline.writing import one
 from ..ports import Revive
 from .scoped import Scoped
 

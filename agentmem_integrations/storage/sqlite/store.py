@@ -1,6 +1,8 @@
-"""The store in one SQLite file: the `Store` port, each method one walk through the rooms beside it."""
+"""The store in one SQLite file: the `Store` port, each method one walk through the rooms beside it.
 
-import json
+As long as the port, which has one method for each thing that is asked of a store.
+"""
+
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -39,6 +41,7 @@ from .connections import Connections
 from .diagnose import list_collections, log_bytes
 from .extractions import claim, read_jobs, read_replies, revision
 from .gather import Gatherer
+from .history import told
 from .item_vectors import ItemVectors
 from .items import ItemReader
 from .lexicon import Lexicons
@@ -46,8 +49,8 @@ from .mending.repair import Repairing
 from .mending.verify import Progress, Verifying
 from .nearest import FOREVER, MatrixCache, Version
 from .records import dumped, taken
-from .rows import NOT_AS_WRITTEN, damaged, memory_of, micros, moment, owner, vectors_in
-from .statements import Row, migrations, query
+from .rows import memory_of, micros, owner, vectors_in
+from .statements import migrations, query
 from .survey import Surveyor
 from .where import selected
 from .writer import Transaction, Undone
@@ -195,7 +198,7 @@ class SqliteStore:
             found = query(connection, "select_memories", values, where=where)
             if len(found) > 1:
                 raise ConflictError(f"id {selection.ids} is used by {len(found)} owners: name the user_id")
-            return _told(found[0], query(connection, "read_history", (found[0][0],))) if found else []
+            return told(found[0], query(connection, "read_history", (found[0][0],))) if found else []
 
     @contextmanager
     def dump(self, namespace: str, scope: Scope | None, *, vectors: bool) -> Iterator[Dump]:
@@ -390,27 +393,6 @@ class SqliteStore:
     def _file_bytes(self) -> int:
         path = self._connections.file
         return 0 if self._connections.in_memory else sum(os.path.getsize(p) for p in (path, f"{path}-wal") if Path(p).exists())
-
-
-def _told(row: Row, lines: list[Row]) -> list[Event]:
-    """Return the history of a memory's row and lines."""
-    try:
-        return _read_backwards(row, lines)
-    except NOT_AS_WRITTEN as error:
-        raise damaged(error) from error
-
-
-def _read_backwards(row: Row, lines: list[Row]) -> list[Event]:
-    """Each line's new text is the next one's old text, the last one's is the memory's own."""
-    memory, text, events = memory_of(row), row[4], []
-    if not lines:  # it never changed: its row tells how it began
-        lines = [("ADD", micros(memory.created_at), None, row[22])]
-    for event, at, old_text, provenance in reversed(lines):
-        before = text if old_text is None else old_text
-        told, new = json.loads(provenance) if provenance else {}, None if event == "DELETE" else text
-        events.append(Event(event, memory, None if event == "ADD" else before, new, moment(at), told))
-        text = before
-    return events[::-1]
 
 
 def _bare(scope: Scope | None) -> Scope | None:
