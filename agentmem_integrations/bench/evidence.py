@@ -12,7 +12,7 @@ from .. import AgentMemory
 from ..models import Scope
 from ..pipeline.expand import expand
 from ..pipeline.features import features
-from ..pipeline.ranking import mixture
+from ..pipeline.ranking import Ranking, mixture
 from ..pipeline.search import Question
 from ..ports import Selection
 from .questions import TURN, Told
@@ -65,6 +65,12 @@ def cases(told: Iterable[Told], embedder: str = "static") -> list[Case]:
             turns: dict[int, str] = {}
             found += [_case(memory, f"owner {number}", one, position, turns) for position in range(len(one.asked))]
     return found
+
+
+def default_for(embedder: str) -> Ranking:
+    """Return the package's own weights for an embedder."""
+    with AgentMemory("memory://", embedder=embedder) as memory:
+        return memory._room.searching.weights()
 
 
 def _case(memory: AgentMemory, user: str, told: Told, position: int, turns: dict[int, str]) -> Case:

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -10,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..pipeline.features import NAMES
-from ..pipeline.ranking import COLUMNS, GROUPS, Ranking, default_ranking, read_ranking
-from .evidence import FOLDS, Case, cases
+from ..pipeline.ranking import COLUMNS, GROUPS, Ranking, read_ranking
+from .evidence import FOLDS, Case, cases, default_for
 from .fitting import fit
 from .questions import read, variants
 
@@ -32,11 +33,13 @@ def main(command: str, argv: Sequence[str]) -> int:
         told = [one for path in args.paths for one in read(Path(path))]
         if command == "fit":
             told += [variant for one in told for variant in variants(one)]
-        gathered = cases(told, args.embedder)
+        embedders = args.embedder or ["static"]
         if command == "fit":
-            _fit(gathered, cross_validate=args.cv)
+            _fit([case for embedder in embedders for case in _labelled(cases(told, embedder), embedder, embedders)], cross_validate=args.cv)
         else:
-            _recall(gathered, default_ranking() if args.ranker is None else read_ranking(args.ranker))
+            for embedder in embedders:
+                ranking = default_for(embedder) if args.ranker is None else read_ranking(args.ranker)
+                _recall(_labelled(cases(told, embedder), embedder, embedders), ranking)
     except (OSError, ValueError, ImportError) as error:  # InvalidInputError and MissingExtraError are among these
         print(f"agentmem bench: {error}", file=sys.stderr)
         return 1
@@ -50,12 +53,18 @@ def _parser(command: str) -> argparse.ArgumentParser:
     }[command]
     parser = argparse.ArgumentParser(f"agentmem bench {command}", description=about)
     parser.add_argument("paths", nargs="+", metavar="PATH", help="LoCoMo (.json), BEAM (.jsonl), or documents with queries (.json)")
-    parser.add_argument("--embedder", default="static", metavar="SPEC", help="as for AgentMemory(embedder=...) (default: static)")
+    several = "as for AgentMemory(embedder=...); may be given several times (default: static)"
+    parser.add_argument("--embedder", action="append", metavar="SPEC", help=several)
     if command == "fit":
         parser.add_argument("--cv", action="store_true", help="also measure each conversation by weights that were fitted without it")
     else:
         parser.add_argument("--ranker", metavar="FILE", help="other weights than the package's own")
     return parser
+
+
+def _labelled(gathered: Sequence[Case], embedder: str, embedders: Sequence[str]) -> Sequence[Case]:
+    """Return the cases with the embedder in the names of their sources, if there are several."""
+    return gathered if len(embedders) == 1 else [replace(case, source=f"{case.source}, {embedder}") for case in gathered]
 
 
 def stages(ranking: Ranking) -> dict[str, Scorer]:

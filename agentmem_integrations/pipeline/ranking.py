@@ -103,10 +103,15 @@ GROUPS: Final[Mapping[str, list[int]]] = _groups()
 
 
 @cache
-def default_ranking() -> Ranking:
-    """Return the ranking that comes with the package: `ranking.toml` beside this file, which says how it was found."""
-    text = (resources.files(__package__) / "ranking.toml").read_text(encoding="utf-8")
-    return ranking_of(tomllib.loads(text), "ranking.toml")
+def default_ranking(*, contextual: bool = False) -> Ranking:
+    """Return the ranking that comes with the package: a file beside this one, which says how it was found.
+
+    Args:
+        contextual: For vectors that a model makes of a text as a whole, such as a transformer's. They tell more than those of a
+            table of words, and count for more: `ranking_contextual.toml` instead of `ranking.toml`.
+    """
+    name = "ranking_contextual.toml" if contextual else "ranking.toml"
+    return ranking_of(tomllib.loads((resources.files(__package__) / name).read_text(encoding="utf-8")), name)
 
 
 def read_ranking(path: Any) -> Ranking:

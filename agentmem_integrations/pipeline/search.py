@@ -94,13 +94,20 @@ class SearchHallway:
         store: Where they live.
         embedder: Makes the question's vector; None if the collection has none.
         settled: Entered to wait until a change of the embedder that is under way here is over.
-        ranking: What evidence is worth; None: what the package's own table says.
+        ranking: What evidence is worth; None: what the package's own table for this kind of embedder says.
     """
 
     store: Store
     embedder: Embedder | None
     settled: Callable[[], AbstractContextManager[None]] = nullcontext
     ranking: Ranking | None = None
+
+    def weights(self) -> Ranking:
+        """Return what evidence is worth here: the caller's own table, or the package's for this kind of embedder."""
+        embedder = self.embedder
+        # What is looked up in a table of words is immediate; so are the caller's own vectors, which a model has made elsewhere
+        contextual = embedder is not None and (not embedder.immediate or getattr(embedder, "given", False))
+        return self.ranking or default_ranking(contextual=contextual)
 
     def queues(self, question: Question) -> bool:
         """Say whether the question's vector comes from a queue: then `begin`, and search when it is there."""
@@ -151,9 +158,7 @@ class SearchHallway:
         """Rank by everything that is known."""
         survey = self.survey(question, made)
         at = question.selection.at
-        ranked = rank(
-            self.ranking or default_ranking(), question.text, survey, at or datetime.now(UTC), now=at is None, explain=question.explain
-        )
+        ranked = rank(self.weights(), question.text, survey, at or datetime.now(UTC), now=at is None, explain=question.explain)
         page = self._page(question, ranked.order, ranked.scores, survey.keys, survey.similarity)
         return self._hits(question, survey.keys, page, ranked.scores, ranked.parts, ranked.sources)
 

@@ -144,6 +144,11 @@ def test_fit_prints_a_table_that_can_be_used(files: list[Path], tmp_path: Path, 
     assert main(["recall", str(files[2]), "--ranker", str(tmp_path / "mine.toml")]) == 0
 
 
+def test_weights_can_be_fitted_to_several_embedders_at_once(files: list[Path], capsys: Capture) -> None:
+    assert main(["fit", "--embedder", "static", "--embedder", "static", str(files[2])]) == 0
+    assert "# pages, static" in capsys.readouterr().out
+
+
 def test_what_is_written_is_what_was_fitted() -> None:
     table = np.round(np.random.default_rng(1).normal(size=(len(COLUMNS), len(NAMES))), 2).astype(np.float32)
     read_back = tomllib.loads(written(table))["evidence"]

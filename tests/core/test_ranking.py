@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentmem_integrations import AgentMemory, Hit, InvalidInputError
+from agentmem_integrations import AgentMemory, GivenVectors, Hit, InvalidInputError
 from agentmem_integrations.pipeline.features import NAMES, OF_TEXT
 from agentmem_integrations.pipeline.ranking import COLUMNS, GROUPS, default_ranking, mixture, read_ranking
 from agentmem_integrations.pipeline.score import rank
 from agentmem_integrations.ports import Survey
 from agentmem_integrations.storage.sqlite.statements import statements
+from agentmem_integrations.testing.embedders import HashEmbedder
 
 Opened = Callable[..., AgentMemory]
 
@@ -315,6 +316,18 @@ def test_the_shares_of_the_kinds_add_up_to_one(seated: float, other_voices: floa
     shares = mixture(replace(survey_of(2), seated=seated, other_voices=other_voices, mean_length=mean_length))
     assert shares.sum() == pytest.approx(1)
     assert (shares >= 0).all()
+
+
+def test_vectors_of_a_model_are_weighed_otherwise_than_those_of_the_bundled_table() -> None:
+    for embedder, contextual in (("static", False), (None, False), (HashEmbedder(8), True), (GivenVectors(2), True)):
+        with AgentMemory("memory://", embedder=embedder) as mem:
+            assert mem._room.searching.weights() is default_ranking(contextual=contextual), embedder
+
+
+def test_only_the_evidence_is_weighed_otherwise() -> None:
+    table, model = default_ranking(), default_ranking(contextual=True)
+    assert not np.array_equal(table.table, model.table)
+    assert replace(model, table=table.table, centres=table.centres) == table
 
 
 def table(tmp_path: Path, **changes: object) -> str:
