@@ -1,9 +1,9 @@
 """The default embedder: a bundled table of token vectors, averaged per text, with no model to run.
 
-The table was distilled from sentence-transformers/all-MiniLM-L6-v2 with model2vec (Minish Lab). A text's vector is
-the normalised sum of its tokens' rows. Each row already carries its SIF weight, a / (a + p(token)) with a = 1e-4
-(Arora, Liang and Ma, "A Simple but Tough-to-Beat Baseline for Sentence Embeddings", ICLR 2017), where p is estimated
-from the token's rank in the vocabulary by Zipf's law. How it was built: `static_table/README.md`.
+The table was taught by sentence-transformers/all-MiniLM-L6-v2: a text's vector, the normalised sum of its tokens' rows, points about
+where the transformer's would. Each row carries its weight as its length. It starts from SIF, a / (a + p(token)) with a = 1e-4 (Arora,
+Liang and Ma, "A Simple but Tough-to-Beat Baseline for Sentence Embeddings", ICLR 2017), and is learned from there; first names keep
+half of it. How it was built: `static_table/README.md`.
 """
 
 import re

