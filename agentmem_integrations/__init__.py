@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         NotADatabaseError,
         NotFoundError,
         ReplyError,
+        RerankError,
         SchemaError,
         ScopeError,
         StaleError,
@@ -51,8 +52,8 @@ _HOMES = {
         "AgentMemError", "ClosedError", "ConflictError", "EmbedderMismatchError", "EmbeddingError", "FilterError",
         "InvalidInputError", "MissingExtraError", "NetworkFilesystemWarning", "NotADatabaseError", "NotFoundError", "SchemaError",
         "ScopeError", "StorageError", "StoreBusyError", "StoreFullError", "TextError", "VectorError",
-        "ModelAccessError", "ModelBusyError", "ModelError", "ModelRequestError", "ModelTimeoutError", "ReplyError", "StaleError",
-        "TextTooLongError",
+        "ModelAccessError", "ModelBusyError", "ModelError", "ModelRequestError", "ModelTimeoutError", "ReplyError", "RerankError",
+        "StaleError", "TextTooLongError",
     ),
     "embedding.given": ("GivenVectors",),
     "embedding.openai": ("OpenAIEmbedder",),
@@ -63,9 +64,9 @@ __all__ = [
     "DIFFERENCES", "KINDS", "SHARED", "AddResult", "AgentMemError", "AgentMemory", "ClosedError", "ConflictError",
     "EmbedderMismatchError", "EmbeddingError", "Event", "FilterError", "Finding", "GivenVectors", "Hit", "Identity", "InvalidInputError",
     "Job", "Memory", "MissingExtraError", "ModelAccessError", "ModelBusyError", "ModelError", "ModelRequestError", "ModelTimeoutError",
-    "NetworkFilesystemWarning", "NotADatabaseError", "NotFoundError", "OpenAIChat", "OpenAIEmbedder", "ReplyError", "Report", "SchemaError",
-    "ScopeError", "StaleError", "StorageError", "StoreBusyError", "StoreFullError", "TextError", "TextTooLongError", "UserMemory",
-    "VectorError",
+    "NetworkFilesystemWarning", "NotADatabaseError", "NotFoundError", "OpenAIChat", "OpenAIEmbedder", "ReplyError", "Report",
+    "RerankError", "SchemaError", "ScopeError", "StaleError", "StorageError", "StoreBusyError", "StoreFullError", "TextError",
+    "TextTooLongError", "UserMemory", "VectorError",
 ]  # fmt: skip
 
 __getattr__, __dir__ = lazily(__name__, _HOMES)

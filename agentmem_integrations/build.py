@@ -3,24 +3,26 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from .config import MEMORY_URL, PATH_LIMIT, Durability, Mode, Settings, Twins
+from .config import MEMORY_URL, PATH_LIMIT, Durability, FollowUps, Mode, Settings, Twins
 from .embedding.cache import CachedEmbedder, VectorCache
 from .embedding.given import GivenEmbedder, GivenVectors
 from .embedding.model import Model
 from .engine import Engine, Room
 from .errors import InvalidInputError, NotFoundError, StorageError, shown
 from .mind import Mind
-from .models import Identity
+from .models import Identity, Memory, Scope
 from .pipeline.add import AddHallway
 from .pipeline.checks import read_choice, read_name
 from .pipeline.committing import Commits
 from .pipeline.ranking import read_ranking
+from .pipeline.rerank import Reranking
 from .pipeline.search import SearchHallway
 from .pipeline.writing import Writing
-from .ports import ChatModel, Embedder
+from .ports import ChatModel, Embedder, Judgement, Reranker
 from .tracing import read_tracing
 
 if TYPE_CHECKING:
@@ -71,6 +73,9 @@ def open_room(engine: Engine, settings: Settings) -> Room:
     _one_of("mode", settings.mode, Mode)
     if settings.mode == "intelligent" and settings.llm is None:
         raise InvalidInputError("mode='intelligent' needs a language model: pass llm='openai:<model>', a function, or a ChatModel")
+    _one_of("follow_ups", settings.follow_ups, FollowUps)
+    if settings.follow_ups == "llm" and settings.llm is None:
+        raise InvalidInputError("follow_ups='llm' needs a language model: pass llm='openai:<model>', a function, or a ChatModel")
     if settings.twins is not None:
         _one_of("twins", settings.twins, Twins)
     namespace = read_name(settings.namespace, "namespace")
@@ -83,10 +88,12 @@ def open_room(engine: Engine, settings: Settings) -> Room:
         if (known.namespace, known.mode) == (namespace, settings.mode) and _same(known.writing.embedder, embedder):
             return known
     writing = Writing(engine.commits, embedder, namespace)
+    mind = _mind(settings.llm, engine, writing, namespace)
+    reranking = _reranking(settings, engine, mind)
     room = Room(
         engine, namespace, settings.mode, policy, settings.text_limit,
-        writing, AddHallway(writing), SearchHallway(engine.store, embedder, engine.commits.stage.held, ranking),
-        _mind(settings.llm, engine, writing, namespace),
+        writing, AddHallway(writing), SearchHallway(engine.store, embedder, engine.commits.stage.held, ranking, reranking),
+        mind, settings.follow_ups,
     )  # fmt: skip
     engine.rooms.append(room)
     if room.mind is not None and engine.store.jobs(namespace, None, 1):
@@ -137,6 +144,71 @@ def chat_model(spec: Any, loop: "LoopThread | None" = None) -> ChatModel:
 
         return CallableChat(spec)
     raise InvalidInputError(f"llm={shown(spec)} is unknown: use 'openai:<model>', OpenAIChat(...), or a function from prompt to answer")
+
+
+def _reranking(settings: Settings, engine: Engine, mind: Mind | None) -> Reranking | None:
+    if settings.reranker is None:
+        return None
+    reranker, loop = open_reranker(settings.reranker, engine, mind), engine.thinking()
+
+    def begin(question: str, memories: Sequence[Memory], scope: Scope) -> "Future[Sequence[Judgement]]":
+        async def judged() -> Sequence[Judgement]:
+            return await reranker.rerank(question, memories, scope)
+
+        return loop.run(judged())
+
+    return Reranking(begin, reranker.name, settings.rerank_top, settings.rerank_weight)
+
+
+def open_reranker(spec: Any, engine: Engine, mind: Mind | None) -> Reranker:
+    """Return the reranker that a setting means; one store's collections share it, and its model.
+
+    Args:
+        spec: As for `AgentMemory`.
+        engine: The open store.
+        mind: The collection's language model, if it has one.
+
+    Raises:
+        InvalidInputError: it means none.
+        MissingExtraError: the package it needs is not installed.
+        RerankError: the model cannot be loaded.
+    """
+    if isinstance(spec, str) and spec == "llm":
+        if mind is None:
+            raise InvalidInputError("reranker='llm' needs a language model: pass llm='openai:<model>', a function, or a ChatModel")
+        from .rerank.llm import LlmReranker
+
+        return LlmReranker(mind.reasoner, "llm")
+    key = spec if isinstance(spec, str) else id(spec)
+    if key not in engine.rerankers:
+        engine.rerankers.setdefault(key, (spec, _named_reranker(spec, engine)))
+    return engine.rerankers[key][1]
+
+
+def _named_reranker(spec: Any, engine: Engine) -> Reranker:
+    kind, _, name = spec.partition(":") if isinstance(spec, str) else ("", "", "")
+    if kind == "fastembed" and name:
+        from .rerank.cross_encoder import CrossEncoder
+
+        return CrossEncoder(name).open()
+    if (isinstance(spec, str) and spec.startswith(OPENAI)) or callable(getattr(spec, "reply", None)):
+        from .llm.reasoner import CachingReasoner
+        from .rerank.llm import LlmReranker
+
+        model = chat_model(spec, engine.thinking())
+        return LlmReranker(lambda: CachingReasoner(model, engine.store.learned), model.name)
+    if isinstance(spec, str):
+        raise InvalidInputError(
+            f"reranker={shown(spec)} is unknown: use 'fastembed:<model or folder>', 'llm', 'openai:<model>', or a function from a "
+            "question and texts to numbers from 0 to 1"
+        )
+    from .rerank.cross_encoder import CrossEncoder
+
+    if isinstance(spec, CrossEncoder):
+        return spec.open()
+    from .rerank.function import FunctionReranker
+
+    return FunctionReranker(spec)
 
 
 def open_embedder(engine: Engine, spec: Any, namespace: str) -> Embedder | None:

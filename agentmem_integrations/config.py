@@ -8,6 +8,7 @@ Mode = Literal["fast", "batch", "intelligent"]
 Durability = Literal["full", "normal"]
 Twins = Literal["merge", "keep"]
 Using = Literal["hybrid", "vector", "text"]
+FollowUps = Literal["rule", "llm"]
 
 MEMORY_URL: Final = "memory://"
 """Opens a private store in RAM that is gone when it is closed."""
@@ -51,6 +52,12 @@ MATRIX_BUDGET: Final = 512 * 1024 * 1024
 EMBEDDING_CACHE_BYTES: Final = 64 * 1024 * 1024
 """Bytes of vectors of texts embedded before that are kept in RAM, and as many in the file: 43,000 of 384 dimensions."""
 
+RERANK_TOP: Final = 30
+"""Candidates that a reranker judges: the cost of a search grows with them, and what is not among the best thirty is rarely the answer."""
+
+RERANK_WEIGHT: Final = 0.5
+"""How much of a score the judgement makes up. Not fitted: the ranking knows what was said around a memory, and a reranker not."""
+
 Queue = tuple[int, float]
 """Texts in a batch at most, and milliseconds it may wait to become full."""
 
@@ -78,6 +85,11 @@ class Settings:
         tracer: Where spans go: an OpenTelemetry `Tracer`, or True for the application's global provider; None for nowhere.
         trace_users: Spans tell whose memory it is.
         ranker: A file of weights for the ranking, in the form of `pipeline/ranking.toml`; None for those.
+        reranker: What judges the best candidates of a search once more: a spec such as `"fastembed:<model or folder>"` or `"llm"`, or
+            a function; None for nothing.
+        rerank_top: How many of the best it judges.
+        rerank_weight: How much of a score its judgement makes up, 0 to 1.
+        follow_ups: Who completes a question that leans on `history=`: `"rule"`, or `"llm"`.
     """
 
     path: str = MEMORY_URL
@@ -94,6 +106,10 @@ class Settings:
     tracer: Any = None
     trace_users: bool = False
     ranker: Any = None
+    reranker: Any = None
+    rerank_top: int = RERANK_TOP
+    rerank_weight: float = RERANK_WEIGHT
+    follow_ups: FollowUps = "rule"
 
     def for_collection(self, name: str, embedder: Any, twins: Twins | None, mode: Mode | None) -> "Settings":
         """Return the settings of another collection in the same store."""

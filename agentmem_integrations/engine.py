@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from .config import EMBEDDING_CACHE_BYTES, Mode, Queue, Twins
+from .config import EMBEDDING_CACHE_BYTES, FollowUps, Mode, Queue, Twins
 from .embedding.cache import CachedEmbedder, VectorCache
 from .errors import ClosedError, shown
 from .mind import Mind
@@ -15,7 +15,7 @@ from .pipeline.add import AddHallway
 from .pipeline.committing import Commits
 from .pipeline.search import SearchHallway
 from .pipeline.writing import Writing
-from .ports import Embedder, Store
+from .ports import Embedder, Reranker, Store
 from .tracing import Tracing
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class Engine:
     rooms: list["Room"] = field(default_factory=list)
     owned: list[Callable[[], None]] = field(default_factory=list)  # closes what was made here for the collections
     embedders: dict[Any, tuple[Any, Embedder]] = field(default_factory=dict)  # by spec or identity of the object, with that
+    rerankers: dict[Any, tuple[Any, Reranker]] = field(default_factory=dict)  # likewise
     _executor: ThreadPoolExecutor | None = None
     _lookups: ThreadPoolExecutor | None = None
     _pid: int = 0
@@ -143,6 +144,7 @@ class Room:
     adding: AddHallway
     searching: SearchHallway
     mind: Mind | None
+    follow_ups: FollowUps = "rule"
 
     def adopt(self, embedder: Embedder) -> None:
         """Go on with the embedder that is the collection's now, in all that is open of it here; the commit stage is held."""
@@ -161,6 +163,16 @@ class Room:
             if embedder is not None:
                 embedder.embed_query(query, scope)
         return self.engine.store.warm(self.namespace, scope)
+
+    def rewritten(self, question: str, history: Sequence[str], scope: Scope) -> "Future[str]":
+        """Have the language model make a follow-up understandable by itself; return where the question, or the error, will be."""
+        mind = self.mind
+        assert mind is not None, "checked when the collection was opened"
+
+        async def asked() -> str:
+            return (await mind.reasoner().rewrite(scope, question, history)).value
+
+        return mind.loop.run(asked())
 
     def embedding_usage(self) -> dict[str, Any]:
         """Return the counters of the embedder's queue and of the caches, for `stats`; empty where there are none."""

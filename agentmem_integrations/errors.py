@@ -14,6 +14,7 @@
     ├── EmbeddingError                      the embedder failed, or gave unusable vectors
     │   └── TextTooLongError                more tokens than the embedding model takes
     ├── EmbedderMismatchError               the collection was written with another embedder
+    ├── RerankError                         the reranker failed, or answered what cannot be used
     ├── ModelError                          the language model failed, or answered what cannot be used
     │   ├── ModelTimeoutError               no answer in time
     │   ├── ModelBusyError                  too many requests, or the quota is used up
@@ -88,6 +89,10 @@ class TextTooLongError(EmbeddingError):
 
 class EmbedderMismatchError(AgentMemError):
     """The collection holds vectors of another embedder."""
+
+
+class RerankError(AgentMemError):
+    """The reranker failed, or answered what cannot be used."""
 
 
 class ModelError(AgentMemError):

@@ -86,6 +86,48 @@ class Prepared(Generic[V, R]):
         return await _on_executor(self._engine, lambda: self._work(value), lookup=True)
 
 
+class Walk(Generic[R]):
+    """A read in steps, between which it waits for what is made elsewhere; awaited, it holds no thread meanwhile.
+
+    Args:
+        engine: Whose executor.
+        steps: The work. It gives a future wherever it has to wait, and is sent what came of it.
+    """
+
+    def __init__(self, engine: Engine, steps: "Callable[[], Generator[Future[Any], Any, R]]") -> None:
+        self._engine = engine
+        self._steps = steps
+
+    def result(self) -> R:
+        """Do the work here, and wait here."""
+        steps, sent = self._steps(), None
+        while True:
+            waiting, result = _step(steps, sent)
+            if waiting is None:
+                return result  # type: ignore[return-value]  # there is one, where nothing is waited for
+            sent = waiting.result()
+
+    def __await__(self) -> Generator[Any, None, R]:
+        """Do the work on the executor, and await what it waits for."""
+        return self._on_executor().__await__()
+
+    async def _on_executor(self) -> R:
+        steps, sent = self._steps(), None
+        while True:
+            waiting, result = await _on_executor(self._engine, functools.partial(_step, steps, sent), lookup=True)
+            if waiting is None:
+                return result  # type: ignore[return-value]  # as above
+            sent = await asyncio.wrap_future(waiting)
+
+
+def _step(steps: "Generator[Future[Any], Any, R]", sent: Any) -> "tuple[Future[Any] | None, R | None]":
+    """Go on to the next place where there is something to wait for; return that, or the result."""
+    try:
+        return steps.send(sent), None
+    except StopIteration as end:  # which no future can hold
+        return None, end.value
+
+
 class Change(Generic[R]):
     """A write on its way through the stages.
 

@@ -7,11 +7,24 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from .build import open_engine, open_room
-from .config import EMBEDDING_CACHE_BYTES, MATRIX_BUDGET, TEXT_LIMIT, Durability, Mode, Queue, Settings, Twins
+from .config import (
+    EMBEDDING_CACHE_BYTES,
+    MATRIX_BUDGET,
+    MAX_K,
+    RERANK_TOP,
+    RERANK_WEIGHT,
+    TEXT_LIMIT,
+    Durability,
+    FollowUps,
+    Mode,
+    Queue,
+    Settings,
+    Twins,
+)
 from .engine import Engine, Room
 from .faces import Call, Read, face, twin
 from .models import AddResult, Identity, UserId
-from .pipeline.checks import read_count, read_flag, read_queue
+from .pipeline.checks import read_count, read_flag, read_fraction, read_queue
 from .pipeline.normalize import Item
 from .pipeline.outfile import whole_file
 from .verbs import MemoryVerbs, Porting, Reembedding, Results
@@ -77,6 +90,13 @@ class AgentMemory(Collection):
             Default: no spans. See docs/observability.md for what is in them: never content.
         trace_users: The spans also tell whose memory it is: user, agent and session ids.
         ranker: A file of weights that hybrid searches rank by, TOML or JSON (see docs/retrieval.md); None for the package's own.
+        reranker: What reads the best candidates of a hybrid search together with the question, and puts them in a better order:
+            `"fastembed:<model or folder>"` (a cross-encoder on this machine), `"llm"` (the memory's `llm`), `"openai:<model>"` or a
+            `ChatModel` (another one), or a function from a question and texts to numbers from 0 to 1. None: nothing, and nothing
+            is spent.
+        rerank_top: How many of the best it reads, 1 to 1,000; time and tokens grow with them.
+        rerank_weight: How much of a score its judgement makes up, from 0 (none) to 1 (all), beside the ranking's own.
+        follow_ups: Who completes a question that only makes sense after `history=`: `rule`, or `llm`, at one call each.
 
     Raises:
         InvalidInputError: an argument that makes no sense.
@@ -102,12 +122,17 @@ class AgentMemory(Collection):
         tracer: Any = None,
         trace_users: bool = False,
         ranker: str | os.PathLike[str] | None = None,
+        reranker: Any = None,
+        rerank_top: int = RERANK_TOP,
+        rerank_weight: float = RERANK_WEIGHT,
+        follow_ups: FollowUps = "rule",
     ) -> None:
         self._settings = Settings(
             _path(path), embedder, mode, namespace, durability, twins,
             read_count(text_limit, "text_limit", 1, 10_000_000), read_count(matrix_budget, "matrix_budget", 0, 2**50),
             read_queue(queue), read_count(embedding_cache_bytes, "embedding_cache_bytes", 0, 2**50), llm,
             tracer, read_flag(trace_users, "trace_users"), _path(ranker),
+            reranker, read_count(rerank_top, "rerank_top", 1, MAX_K), _weight(rerank_weight), follow_ups,
         )  # fmt: skip
         self._engine: Engine = open_engine(self._settings)
         try:
@@ -219,6 +244,11 @@ class AgentMemory(Collection):
 def _flushed(room: Room) -> int:
     jobs = 0 if room.mind is None else room.mind.loop.run(room.mind.ask(lambda jobs: jobs.drain())).result()
     return jobs + room.writing.flush()
+
+
+def _weight(value: Any) -> float:
+    weight = read_fraction(value, "rerank_weight")
+    return RERANK_WEIGHT if weight is None else weight
 
 
 def _path(path: Any) -> Any:

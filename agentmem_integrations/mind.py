@@ -38,6 +38,10 @@ class Mind:
 
         return on_loop()
 
+    def reasoner(self) -> "CachingReasoner":
+        """Return who asks the model. To be called on the loop."""
+        return self._parts()[0]
+
     def begin(self) -> None:
         """Take up what is owed, in the background."""
 

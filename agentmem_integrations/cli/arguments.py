@@ -18,6 +18,7 @@ Options that all commands share may also stand before the command. Settings: age
 """
 TEXT_HELP = "what to remember; '-' reads one memory per line from stdin"
 EMBEDDER_HELP = "what makes vectors; 'none' goes by words alone (default: $AGENTMEM_EMBEDDER, else 'static')"
+RERANKER_HELP = "what judges the best hits once more: fastembed:<model or folder>, openai:<model> (default: $AGENTMEM_RERANKER)"
 JSONL_HELP = 'read items from stdin, one JSON object per line: {"content": ..., "role": ..., "timestamp": ...}'
 
 
@@ -33,6 +34,7 @@ class Arguments(argparse.Namespace):
     json: bool = False
     namespace: str | None = None
     with_embedder: str | None = None
+    with_reranker: str | None = None
 
     def collection(self) -> str:
         """Return the collection: `--namespace`, else AGENTMEM_NAMESPACE, else `default`."""
@@ -41,6 +43,11 @@ class Arguments(argparse.Namespace):
     def embedder_spec(self) -> str | None:
         """Return the embedder: `--embedder`, else AGENTMEM_EMBEDDER, else `static`; None for `none`."""
         spec = self.with_embedder or os.environ.get("AGENTMEM_EMBEDDER") or "static"
+        return None if spec == "none" else spec
+
+    def reranker_spec(self) -> str | None:
+        """Return the reranker: `--reranker`, else AGENTMEM_RERANKER; None for `none`, and by default."""
+        spec = self.with_reranker or os.environ.get("AGENTMEM_RERANKER") or "none"
         return None if spec == "none" else spec
 
     def path(self, default: str = "memory.db") -> str:
@@ -135,6 +142,7 @@ def _search(commands: Any) -> None:
     command.add_argument("--before", metavar="TIME", help="only what occurred then or earlier; a bare date means its end")
     command.add_argument("--min-score", type=float, default=0.0, metavar="S", help="only hits at least as good, 0 to 1")
     command.add_argument("--token-budget", type=int, metavar="N", help="only hits whose texts take about N tokens together")
+    command.add_argument("--reranker", dest="with_reranker", metavar="SPEC", help=RERANKER_HELP)
     command.add_argument("--explain", action="store_true", help="show what each score is made of")
     _common(command, embedder=True)
 

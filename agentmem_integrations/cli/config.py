@@ -21,6 +21,7 @@ OPTIONS: Final = {
     "path": ("db", "AGENTMEM_DB"),
     "namespace": ("namespace", "AGENTMEM_NAMESPACE"),
     "embedder": ("with_embedder", "AGENTMEM_EMBEDDER"),
+    "reranker": ("with_reranker", "AGENTMEM_RERANKER"),
 }
 
 
@@ -54,7 +55,7 @@ def config(args: Arguments, out: Output) -> int:
 
 def settings(args: Arguments) -> Iterator[Setting]:
     """Give all settings of a command that opens a memory."""
-    said = {"path": args.path(), "namespace": args.collection(), "embedder": args.embedder_spec()}
+    said = {"path": args.path(), "namespace": args.collection(), "embedder": args.embedder_spec(), "reranker": args.reranker_spec()}
     for field in fields(Settings):
         if field.name in said:
             option, variable = OPTIONS[field.name]

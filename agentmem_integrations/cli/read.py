@@ -15,11 +15,13 @@ def search(args: Arguments, out: Output) -> int:
     """Find memories."""
     of, condition = scope(args), json_object(args.filter, "--filter")
     using: Using = args.using or ("text" if args.embedder_spec() is None else "hybrid")
-    with open_collection(args, must_exist=True, embeds=using != "text") as mem:
+    reranker = args.reranker_spec()
+    reranks = True if reranker and args.with_reranker else None  # one from the environment leaves pure searches alone
+    with open_collection(args, must_exist=True, embeds=using != "text", reranker=reranker) as mem:
         hits = mem.search(
             args.query, k=args.k, **of, using=using, offset=args.offset, kind=args.kind, filter=condition,
             at=args.at, after=args.after, before=args.before, min_score=args.min_score, token_budget=args.token_budget,
-            explain=args.explain,
+            explain=args.explain, rerank=reranks,
         )  # fmt: skip
     if out.json:
         out.document([hit_record(hit) for hit in hits])

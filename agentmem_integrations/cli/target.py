@@ -21,13 +21,14 @@ def open_memory(path: str, **options: Any) -> "AgentMemory":
     return AgentMemory(path, **options)
 
 
-def open_collection(args: Arguments, *, must_exist: bool = False, embeds: bool = False) -> "AgentMemory":
+def open_collection(args: Arguments, *, must_exist: bool = False, embeds: bool = False, **options: Any) -> "AgentMemory":
     """Open the collection that the options name.
 
     Args:
         args: What was said.
         must_exist: Make neither file nor collection: a question put to a mistyped one should say so, not leave it behind empty.
         embeds: With the embedder. Else without one: then the collection opens whichever made its vectors.
+        options: More of `AgentMemory`'s.
 
     Raises:
         NotFoundError: `must_exist`, and there is none.
@@ -37,7 +38,7 @@ def open_collection(args: Arguments, *, must_exist: bool = False, embeds: bool =
     if must_exist and "://" not in path:
         _check_there(path, namespace)
     try:
-        return open_memory(path, namespace=namespace, embedder=args.embedder_spec() if embeds else None)
+        return open_memory(path, namespace=namespace, embedder=args.embedder_spec() if embeds else None, **options)
     except EmbedderMismatchError as error:
         raise EmbedderMismatchError(f"{error}. Here: --embedder with that one, or --embedder none to go by words alone") from error
 

@@ -1,7 +1,6 @@
 """Transformer models on this machine, through fastembed (ONNX, no torch): `fastembed:<model or folder>`."""
 
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import AgentMemError, ClosedError, EmbeddingError, InvalidInputError, MissingExtraError, shown
+from ..errors import AgentMemError, ClosedError, EmbeddingError, InvalidInputError, shown
+from ..fastembed_package import import_fastembed
 from ..models import Identity
 from ..ports import Matrix
 from . import folder
@@ -108,7 +108,7 @@ class FastEmbedModel:
     anywhere = True
 
     def __init__(self, spec: FastEmbed) -> None:
-        library = _import()
+        library = import_fastembed()
         name, known, load = _loader(library, spec)
         accelerated = _accelerated(spec)
         self._spec = spec
@@ -214,29 +214,6 @@ class FastEmbedLane:
             ClosedError: the model was closed.
         """
         return self._model.embed(texts, kind, self._number)
-
-
-def _import() -> Any:
-    """Return the fastembed package; importing it starts no telemetry.
-
-    onnxruntime 1.29 and newer report every session to their maker, from a thread that starts when it is imported, writes a device
-    id to the disk, and hangs every forked child at its end. Nothing but this variable, at that moment, prevents it.
-    """
-    variable = "ORT_DISABLE_TELEMETRY"
-    before = os.environ.get(variable)
-    if before is None and "onnxruntime" not in sys.modules:
-        os.environ[variable] = "1"
-    try:
-        import fastembed
-        import onnxruntime
-    except ImportError as e:
-        raise MissingExtraError('fastembed is not installed: pip install "agentmem-integrations[fastembed]"') from e
-    finally:
-        if before is None:
-            os.environ.pop(variable, None)
-    if before is None:
-        onnxruntime.disable_telemetry_events()  # where somebody imported it before us, this is what can still be done
-    return fastembed
 
 
 def _accelerated(spec: FastEmbed) -> bool:

@@ -16,14 +16,24 @@ from typing import Any, Final
 from ..errors import ReplyError
 from ..models import Fact, Memory, Turn
 from ..ports import ChatMessage
-from . import decisions, facts
+from . import decisions, facts, questions
 
 EXTRACT: Final = "extract-1"
 DECIDE: Final = "decide-1"
 REPAIR: Final = "repair-1"
+RERANK: Final = "rerank-1"
+REWRITE: Final = "rewrite-1"
 
 ECHO_LIMIT: Final = 2_000
 """Characters of an unreadable reply that the model is shown again when it is asked to repair it."""
+
+CANDIDATE_LIMIT: Final = 1_000
+"""Characters of a memory that a model is shown when it puts candidates in order."""
+
+SAID_LIMIT: Final = 2_000
+"""Characters of a message that a model is shown when it rewrites a question."""
+
+QUESTION_LIMIT: Final = 4_000
 
 # Besides what JSON escapes anyway: line ends that are not \n; characters that show nothing or turn the direction of text round
 # (joiners excepted, which scripts and emoji need); and what chat templates, Markdown and thinking models take for markup
@@ -65,6 +75,23 @@ def deciding(new: Sequence[Fact], memories: Sequence[Memory]) -> Prompt:
     lines += [line_of({"fact": number, "text": fact.text}) for number, fact in enumerate(new, 1)]
     lines.append(f"Decide about {len(new)} fact{'s' if len(new) > 1 else ''}.")  # small models go on where the examples stopped
     return _prompt(DECIDE, lines, decisions.SCHEMA, decisions.SCHEMA_NAME)
+
+
+def ordering(question: str, memories: Sequence[Memory]) -> Prompt:
+    """Return the prompt that asks in which order memories answer a question. `questions.read_order` reads the reply.
+
+    The memories are shown by number, never by id, long ones in part.
+    """
+    lines = [line_of({"question": question[:QUESTION_LIMIT]})]
+    lines += [line_of(_candidate(number, memory)) for number, memory in enumerate(memories, 1)]
+    return _prompt(RERANK, lines, questions.ORDER_SCHEMA, questions.ORDER_SCHEMA_NAME)
+
+
+def rewriting(question: str, history: Sequence[str]) -> Prompt:
+    """Return the prompt that asks for a question as it reads without what was said before. `questions.read_rewritten` reads the reply."""
+    lines = [line_of({"message": number, "text": text[:SAID_LIMIT]}) for number, text in enumerate(history, 1)]
+    lines.append(line_of({"question": question[:QUESTION_LIMIT]}))
+    return _prompt(REWRITE, lines, questions.REWRITE_SCHEMA, questions.REWRITE_SCHEMA_NAME)
 
 
 def repair_request(prompt: Prompt, reply: str, error: ReplyError) -> Prompt:
@@ -130,6 +157,14 @@ def _dated(turn: Turn) -> str:
 def _memory(number: int, memory: Memory) -> dict[str, Any]:
     since = memory.valid_from or memory.occurred_at
     told = {"memory": number, "text": memory.text, "since": since.date().isoformat() if since else None}
+    return {key: value for key, value in told.items() if value}
+
+
+def _candidate(number: int, memory: Memory) -> dict[str, Any]:
+    said = memory.occurred_at if memory.occurred_at != memory.created_at else None  # the time of adding says nothing
+    told = {
+        "candidate": number, "name": memory.name, "time": said.date().isoformat() if said else None, "text": memory.text[:CANDIDATE_LIMIT],
+    }  # fmt: skip
     return {key: value for key, value in told.items() if value}
 
 

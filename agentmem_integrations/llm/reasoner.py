@@ -1,4 +1,4 @@
-"""Asks a language model for facts and decisions: from the cache if it can, once for all who ask the same, and readably."""
+"""Asks a language model for facts, decisions and about questions: from the cache if it can, once for all who ask the same, and readably."""
 
 import asyncio
 import hashlib
@@ -16,6 +16,7 @@ from . import prompting
 from .decisions import read_decisions
 from .facts import read_facts
 from .prompting import Prompt
+from .questions import read_order, read_rewritten
 
 T = TypeVar("T")
 
@@ -77,6 +78,14 @@ class CachingReasoner:
     async def decide(self, scope: Scope, facts: Sequence[Fact], memories: Sequence[Memory]) -> Reasoned[Decisions]:
         """Return what becomes of new facts."""
         return await self._answer(scope, prompting.deciding(facts, memories), lambda reply: read_decisions(reply, facts, memories))
+
+    async def order(self, scope: Scope, question: str, memories: Sequence[Memory]) -> Reasoned[tuple[int, ...]]:
+        """Return which memories answer a question, best first."""
+        return await self._answer(scope, prompting.ordering(question, memories), lambda reply: read_order(reply, len(memories)))
+
+    async def rewrite(self, scope: Scope, question: str, history: Sequence[str]) -> Reasoned[str]:
+        """Return a follow-up as a question that can be understood by itself."""
+        return await self._answer(scope, prompting.rewriting(question, history), read_rewritten)
 
     def forget(self) -> None:
         """Drop all answers from memory."""

@@ -1,7 +1,7 @@
 """Follow-ups: questions that only make sense after what was said before, such as "and where does she work?".
 
-By rule. What a follow-up lacks are the names and the subject, and those stand in the last few messages. They are added to the
-question; nothing of it is taken away. A question that stands by itself is left as it is.
+By rule, unless a language model is to do it. What a follow-up lacks are the names and the subject, and those stand in the last few
+messages. They are added to the question; nothing of it is taken away. A question that stands by itself is left as it is.
 """
 
 import re
@@ -46,7 +46,7 @@ def in_context(question: str, history: Sequence[str]) -> str:
         question: What is asked now.
         history: The running conversation, oldest message first, without the question.
     """
-    if not history or not _follows_up(question):
+    if not history or not follows_up(question):
         return question
     known = {word.lower() for word in _word.findall(question)}
     latest = history[: -LOOKED_BACK - 1 : -1]  # what was spoken of last is what is meant
@@ -79,7 +79,7 @@ def _text(message: Any, limit: int) -> str:
     return read_text(message, limit, truncate=True)
 
 
-def _follows_up(question: str) -> bool:
+def follows_up(question: str) -> bool:
     """Say whether the question leans on something: it opens like one, or points back and names nobody itself."""
     return bool(_opens(question)) or (bool(_points_back(question)) and not _names(question))
 

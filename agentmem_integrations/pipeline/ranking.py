@@ -32,7 +32,7 @@ OTHERS: Final = 0.25
 
 SIZE_LIMIT: Final = 1_000_000  # bytes of a table of one's own
 _POSITIVE: Final = ("half_life_days", "spread")
-_SCORE: Final = ("importance", "recency", "half_life_days", "quality", "spread")
+_SCORE: Final = ("importance", "recency", "half_life_days", "quality", "phrase", "spread")
 CENTRES: Final = "centres"
 
 
@@ -46,6 +46,7 @@ class Ranking:
         recency: What the newest memory gains on one of long ago; not negative.
         half_life_days: In so many days recency halves.
         quality: What a fact that is certain gains on verbatim words, twice over; not negative.
+        phrase: What a memory gains on the scale of relevance that says a quoted phrase word for word, for each; not negative.
         centres: The relevance that becomes a score of 1/2, by kind of memory, shape (kinds,).
         spread: How far from that it becomes 3/4.
     """
@@ -55,6 +56,7 @@ class Ranking:
     recency: float
     half_life_days: float
     quality: float
+    phrase: float
     spread: float
     centres: Floats
 

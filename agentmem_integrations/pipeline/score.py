@@ -2,9 +2,10 @@
 
     score = squash(relevance + importance · (i - 1/2) + recency · r + quality · (q - 1/2))
 
-Relevance is what the table of weights makes of the evidence. i is the importance that was judged (1/2 where it was not), r is
-1/2 to the power of the age in half-lives, q how far the memory can be relied on. All are added before they are brought to 0..1,
-so that each shifts a hit by as much wherever it stands; what is worth how much is in the ranking's table.
+Relevance is what the table of weights makes of the evidence, and what a quoted phrase is worth to those that have it. i is the
+importance that was judged (1/2 where it was not), r is 1/2 to the power of the age in half-lives, q how far the memory can be relied
+on. All are added before they are brought to 0..1, so that each shifts a hit by as much wherever it stands; what is worth how much is
+in the ranking's table.
 """
 
 from collections.abc import Mapping
@@ -43,12 +44,14 @@ class Ranked:
         scores: By position, 0 to 1.
         parts: What the scores are made of, by name and position; NaN where a part does not apply.
         sources: Positions of the verbatim words that go with a fact instead of being hits themselves, by the fact's.
+        replaced: Pairs of positions: words that are out of date, and the fact that holds now, which they must stay behind.
     """
 
     order: Places
     scores: Scores
     parts: Mapping[str, Scores]
     sources: Mapping[int, list[int]]
+    replaced: Places
 
 
 def rank(ranking: Ranking, question: str, survey: Survey, at: datetime, *, now: bool, explain: bool = True) -> Ranked:
@@ -66,6 +69,9 @@ def rank(ranking: Ranking, question: str, survey: Survey, at: datetime, *, now: 
     evidence = features(question, survey, expand(survey), at)
     weighed = evidence * ranking.weights(survey)
     relevance = weighed.sum(axis=1, dtype=np.float64)
+    said = ranking.phrase * survey.phrases[rows] if len(survey.phrases) else None
+    if said is not None:
+        relevance += said
     judged = survey.importance[rows].astype(np.float64)
     importance = np.where(np.isnan(judged), UNJUDGED, judged)
     recency, quality = _recency(survey, rows, at, ranking.half_life_days), _quality(survey, rows)
@@ -75,8 +81,8 @@ def rank(ranking: Ranking, question: str, survey: Survey, at: datetime, *, now: 
     scores[rows] = np.round(_squash((total - centre) / ranking.spread), DIGITS)
     scores = _with_deep(survey, scores)
     sources = _merge(survey, scores)
-    if now:
-        _put_behind(survey, scores)
+    replaced = _replaced(survey, now=now)
+    put_behind(replaced, scores)
     gone = [source for of in sources.values() for source in of]
     found = np.flatnonzero(survey.found)
     if gone:
@@ -89,7 +95,9 @@ def rank(ranking: Ranking, question: str, survey: Survey, at: datetime, *, now: 
         own = {"relevance": _squash((relevance - centre) / ranking.spread)}
         own |= {"importance": importance, "recency": recency, "quality": quality}
         own |= {name: weighed[:, columns].sum(axis=1) for name, columns in GROUPS.items()}
-    return Ranked(order, scores, _parts(survey, rows, own), sources)
+        if said is not None:
+            own["words"] = own["words"] + said
+    return Ranked(order, scores, _parts(survey, rows, own), sources, replaced)
 
 
 def _parts(survey: Survey, rows: Places, own: Mapping[str, Scores]) -> dict[str, Scores]:
@@ -148,11 +156,16 @@ def _merge(survey: Survey, scores: Scores) -> dict[int, list[int]]:
     return merged
 
 
-def _put_behind(survey: Survey, scores: Scores) -> None:
-    """Let words that say what is no longer so never rank above the fact that holds now."""
-    for old, current in survey.replaced.tolist():
-        if survey.found[old] and survey.found[current]:
-            scores[old] = min(scores[old], scores[current] - 10.0**-DIGITS)
+def _replaced(survey: Survey, *, now: bool) -> Places:
+    """Return the pairs of words that say what is no longer so and the fact that holds now, of which both were found."""
+    pairs = survey.replaced if now else survey.replaced[:0]
+    return pairs[survey.found[pairs].all(axis=1)] if len(pairs) else pairs
+
+
+def put_behind(replaced: Places, scores: Scores) -> None:
+    """Let words that say what is no longer so never rank above the fact that holds now; changes the scores."""
+    for old, current in replaced.tolist():
+        scores[old] = min(scores[old], scores[current] - 10.0**-DIGITS)
 
 
 assert set(NAMES) == set().union(*({NAMES[column] for column in columns} for columns in GROUPS.values()))

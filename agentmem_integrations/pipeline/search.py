@@ -1,9 +1,12 @@
-"""The search hallway: embed -> gather -> fuse -> expand -> score -> hits.
+"""The search hallway: embed -> gather -> fuse -> expand -> score -> rerank -> hits.
 
-A search by meaning or by words alone is pure: gather -> fuse -> hits, and nothing else has a say in it.
+A search by meaning or by words alone is pure: gather -> fuse -> hits, and nothing else has a say in it, but for a reranker where the
+caller asks for one.
 """
 
-from collections.abc import Callable, Mapping
+import logging
+import time
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -19,13 +22,16 @@ from ..models import Hit
 from ..ports import Answer, Ask, Candidates, Embedder, QueueingEmbedder, Selection, Store, Survey, Vector
 from .budget import within
 from .diversify import diverse
-from .fuse import Scores, score
+from .fuse import score
+from .phrases import quoted
 from .ranking import Ranking, default_ranking
+from .rerank import JUDGED, Ordered, Reranking, read_judgements, reranked
 from .score import rank
 
+log = logging.getLogger("agentmem.pipeline")
+
 POOL: Final = 300  # candidates from each list; enough that the scores of the first pages do not depend on the page
-NOTHING: Final[Mapping[int, list[int]]] = {}
-MAIN: Final = ("similarity", "text")  # parts that every hit shows
+MAIN: Final = ("similarity", "text", JUDGED)  # parts that every hit shows
 
 T = TypeVar("T")
 
@@ -46,6 +52,7 @@ class Question:
         mmr: How much relevance weighs against difference from the hits before; None to rank by relevance alone.
         fetch_k: From how many of the best the different ones are chosen.
         token_budget: What the texts of the hits may take together; None: any.
+        rerank: Have the best judged by the reranker.
     """
 
     text: str
@@ -59,6 +66,7 @@ class Question:
     mmr: float | None = None
     fetch_k: int = 0
     token_budget: int | None = None
+    rerank: bool = False
 
     @property
     def ranked(self) -> bool:
@@ -95,12 +103,14 @@ class SearchHallway:
         embedder: Makes the question's vector; None if the collection has none.
         settled: Entered to wait until a change of the embedder that is under way here is over.
         ranking: What evidence is worth; None: what the package's own table for this kind of embedder says.
+        reranking: What judges the best once more; None if there is no reranker.
     """
 
     store: Store
     embedder: Embedder | None
     settled: Callable[[], AbstractContextManager[None]] = nullcontext
     ranking: Ranking | None = None
+    reranking: Reranking | None = None
 
     def weights(self) -> Ranking:
         """Return what evidence is worth here: the caller's own table, or the package's for this kind of embedder."""
@@ -134,16 +144,31 @@ class SearchHallway:
         return future
 
     def search(self, question: Question, made: Made | None = None) -> list[Hit]:
-        """Return the hits, best first; ties in insertion order.
+        """Return the hits, best first; ties in insertion order. Nothing is reranked: see `walk`.
 
         Args:
             question: What is wanted.
             made: The question's vector, if it was made before.
         """
-        hits = self._ranked(question, made) if question.ranked else self._pure(question, made)
-        return hits if question.token_budget is None else within(hits, question.token_budget)
+        return self._hits(question, self._ordered(question, made))
 
-    def _pure(self, question: Question, made: Made | None) -> list[Hit]:
+    def walk(self, question: Question, made: Made | None = None) -> Generator[Future[Any], Any, list[Hit]]:
+        """The same step by step, reranked if the question asks for that.
+
+        Where something takes its time, a future is given: whoever walks waits for it in his own way, and sends in what came of it.
+        Nothing of the store is held meanwhile.
+        """
+        if made is None and self.queues(question):
+            made = yield self.begin(question)
+        ordered = self._ordered(question, made)
+        if question.rerank and len(ordered.order):
+            ordered = yield from self._reranked(question, ordered)
+        return self._hits(question, ordered)
+
+    def _ordered(self, question: Question, made: Made | None) -> Ordered:
+        return self._ranked(question, made) if question.ranked else self._pure(question, made)
+
+    def _pure(self, question: Question, made: Made | None) -> Ordered:
         """Rank by one kind of evidence, or by both as the caller weighs them."""
         candidates: Candidates = self._asked(question, made, self.store.gather)
         scores, parts = score(question.using, candidates)
@@ -151,28 +176,41 @@ class SearchHallway:
             scores = question.alpha * np.clip(np.nan_to_num(parts["similarity"]), 0.0, 1.0) + (1 - question.alpha) * parts["text"]
         nearest = -np.nan_to_num(candidates.similarity, nan=-1.0)  # below a score of 0 the cosine still tells near from far
         best = np.lexsort((candidates.keys, nearest, -scores))
-        page = self._page(question, best, scores, candidates.keys, candidates.similarity)
-        return self._hits(question, candidates.keys, page, scores, parts)
+        return Ordered(candidates.keys, best, scores, candidates.similarity, parts)
 
-    def _ranked(self, question: Question, made: Made | None) -> list[Hit]:
+    def _ranked(self, question: Question, made: Made | None) -> Ordered:
         """Rank by everything that is known."""
         survey = self.survey(question, made)
         at = question.selection.at
         ranked = rank(self.weights(), question.text, survey, at or datetime.now(UTC), now=at is None, explain=question.explain)
-        page = self._page(question, ranked.order, ranked.scores, survey.keys, survey.similarity)
-        return self._hits(question, survey.keys, page, ranked.scores, ranked.parts, ranked.sources)
+        return Ordered(survey.keys, ranked.order, ranked.scores, survey.similarity, ranked.parts, ranked.sources, ranked.replaced)
+
+    def _reranked(self, question: Question, ordered: Ordered) -> Generator[Future[Any], Any, Ordered]:
+        """Have the best judged."""
+        reranking, scope = self.reranking, question.selection.scope
+        assert reranking is not None, "only who has a reranker asks for it"
+        assert scope is not None, "a search names its scope"
+        rows = ordered.order[: reranking.top]
+        memories = self.store.load(ordered.keys[rows].tolist())
+        there = [(row, memories[key]) for row, key in zip(rows.tolist(), ordered.keys[rows].tolist(), strict=True) if key in memories]
+        if not there:  # all deleted since
+            return ordered
+        began = time.perf_counter()
+        answer = yield reranking.begin(question.text, [memory for _, memory in there], scope)
+        judged = read_judgements(answer, len(there), reranking.name)
+        log.debug("%s judged %d in %.1f ms", reranking.name, len(there), (time.perf_counter() - began) * 1000)
+        return reranked(ordered, {row: opinion for (row, _), opinion in zip(there, judged, strict=True)}, reranking.weight)
 
     def survey(self, question: Question, made: Made | None = None) -> Survey:
         """Return what is known of the memories around a question: what a ranking goes by."""
         return self._asked(question, made, self.store.survey)
 
-    def _page(
-        self, question: Question, best: NDArray[np.intp], scores: Scores, keys: NDArray[np.int64], similarity: NDArray[np.floating[Any]]
-    ) -> NDArray[np.intp]:
+    def _page(self, question: Question, ordered: Ordered) -> NDArray[np.intp]:
         """Return the rows of the hits that the caller sees."""
-        best = best[scores[best] >= question.min_score]
+        best = ordered.order
+        best = best[ordered.scores[best] >= question.min_score]
         if question.mmr is not None:
-            best = self._diverse(question, best, scores, keys, similarity)
+            best = self._diverse(question, best, ordered)
         return best[question.offset : question.offset + question.k]
 
     def _asked(self, question: Question, made: Made | None, ask: Callable[[Ask], T]) -> T:
@@ -198,28 +236,26 @@ class SearchHallway:
         vector, made_by = (None, None) if made is None else (made.vector, made.embedder.identity)
         words = question.text if question.using != "vector" else None
         if question.ranked:
-            return Ask(question.selection, vector, words, POOL, made_by=made_by, depth=MAX_K if question.reach > POOL else POOL)
+            depth = MAX_K if question.reach > POOL else POOL
+            return Ask(question.selection, vector, words, POOL, made_by=made_by, depth=depth, phrases=quoted(question.text))
         return Ask(question.selection, vector, words, MAX_K if question.reach > POOL else POOL, made_by=made_by)
 
-    def _diverse(
-        self, question: Question, best: NDArray[np.intp], scores: Scores, keys: NDArray[np.int64], similarity: NDArray[np.floating[Any]]
-    ) -> NDArray[np.intp]:
+    def _diverse(self, question: Question, best: NDArray[np.intp], ordered: Ordered) -> NDArray[np.intp]:
         """Return the best that also differ from one another."""
         assert question.mmr is not None
         pool = best[: question.reach]
-        pooled = keys[pool].tolist()
+        pooled = ordered.keys[pool].tolist()
         vectors = self.store.vectors(pooled)
-        relevance = np.nan_to_num(similarity[pool], nan=-1.0) if question.using == "vector" else scores[pool]
+        by_cosine = question.using == "vector" and not question.rerank
+        relevance = np.nan_to_num(ordered.similarity[pool], nan=-1.0) if by_cosine else ordered.scores[pool]
         return pool[diverse(relevance, [vectors.get(key) for key in pooled], question.offset + question.k, question.mmr)]
 
-    def _hits(
-        self, question: Question, keys: NDArray[np.int64], page: NDArray[np.intp], scores: Scores, parts: Mapping[str, Scores],
-        sources: Mapping[int, list[int]] = NOTHING,
-    ) -> list[Hit]:  # fmt: skip
+    def _hits(self, question: Question, ordered: Ordered) -> list[Hit]:
+        page, keys, scores, parts, sources = self._page(question, ordered), ordered.keys, ordered.scores, ordered.parts, ordered.sources
         names = [name for name in parts if question.explain or name in MAIN]
         rows = page.tolist()
         memories = self.store.load(keys[[*rows, *(of for row in rows for of in sources.get(row, ()))]].tolist())
-        return [
+        hits = [
             Hit(
                 memories[key], float(scores[row]), {name: float(parts[name][row]) for name in names if not np.isnan(parts[name][row])},
                 [memories[of] for of in keys[sources.get(row, [])].tolist() if of in memories],
@@ -227,3 +263,4 @@ class SearchHallway:
             for row, key in zip(rows, keys[page].tolist(), strict=True)
             if key in memories  # deleted since
         ]  # fmt: skip
+        return hits if question.token_budget is None else within(hits, question.token_budget)

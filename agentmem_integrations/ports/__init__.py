@@ -1,4 +1,4 @@
-"""What the core asks of a store, of an embedder and of a language model, and the words it asks in.
+"""What the core asks of a store, of an embedder, of a language model and of a reranker, and the words it asks in.
 
 Nothing here knows a database, a model or a framework. A store is told whole changes and answers whole outcomes; it is
 never handed SQL, row numbers or transactions.
@@ -28,6 +28,7 @@ from .chat import ChatMessage, ChatModel, ChatReply, ChatRequest, Reasoned, Reas
 from .embedder import TEXT_FIELD, Answer, Embedder, Matrix, QueueingEmbedder, Vector, Wish
 from .extraction import End, Entrust, Learned, Owe, PutOff, Renew, Resolve, Revision, Revive
 from .items import PurgeItems, PutItem, TouchItems, WriteItems
+from .reranker import Judgement, Reranker, shown_text
 from .store import Ask, Candidates, Change, Debt, Dump, Outcome, Store
 from .survey import ASSISTANT, OTHER_ROLE, USER, Survey
 
@@ -54,6 +55,7 @@ __all__ = [
     "EraseLeftovers",
     "Fill",
     "Insert",
+    "Judgement",
     "Keep",
     "Learned",
     "Line",
@@ -71,6 +73,7 @@ __all__ = [
     "Reembed",
     "Renew",
     "Replace",
+    "Reranker",
     "Resolve",
     "Restore",
     "Revision",
@@ -87,4 +90,5 @@ __all__ = [
     "WantingPage",
     "Wish",
     "WriteItems",
+    "shown_text",
 ]

@@ -96,7 +96,7 @@ class Reasoned(Generic[T]):
 
 
 class Reasoner(Protocol):
-    """Reads facts out of messages, and decides what becomes of them, by asking a language model."""
+    """Reads facts out of messages, decides what becomes of them, and reads questions, by asking a language model."""
 
     @property
     def model(self) -> str:
@@ -111,6 +111,20 @@ class Reasoner(Protocol):
 
     async def decide(self, scope: Scope, facts: Sequence[Fact], memories: Sequence[Memory]) -> Reasoned[Decisions]:
         """Return what becomes of new facts in view of memories, all of one owner.
+
+        Raises:
+            ModelError: there is no readable answer.
+        """
+
+    async def order(self, scope: Scope, question: str, memories: Sequence[Memory]) -> Reasoned[tuple[int, ...]]:
+        """Return which of the memories answer a question, best first, numbered from 0; it need not name all of them.
+
+        Raises:
+            ModelError: there is no readable answer.
+        """
+
+    async def rewrite(self, scope: Scope, question: str, history: Sequence[str]) -> Reasoned[str]:
+        """Return a question that only makes sense after some messages as one that can be understood by itself.
 
         Raises:
             ModelError: there is no readable answer.

@@ -85,6 +85,7 @@ class Ask:
         field: Which vectors are compared.
         made_by: Which embedder made the vector; None: it is not said.
         depth: Of `survey`: candidates wanted from each list in all, where more hits are asked for than `limit` can give.
+        phrases: Of `survey`: what the question quotes. Memories that say it word for word are among the candidates.
     """
 
     selection: Selection
@@ -94,6 +95,7 @@ class Ask:
     field: str = TEXT_FIELD
     made_by: Identity | None = None
     depth: int = 0
+    phrases: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

@@ -1,6 +1,6 @@
 """What a store tells of the memories around a question, so that they can be ranked without being read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -53,6 +53,7 @@ class Survey:
             (pairs, 2).
         seated: Share of the owner's verbatim memories that belong to a session or have a speaker, 0 to 1.
         other_voices: Share of them that is not the main speaker's.
+        phrases: How many of the question's phrases each memory's text has, word for word; shape (n,), or (0,) where none was asked for.
     """
 
     keys: NDArray[np.int64]
@@ -84,3 +85,4 @@ class Survey:
     replaced: Places
     seated: float
     other_voices: float
+    phrases: Floats = field(default_factory=lambda: np.zeros(0, np.float32))

@@ -121,6 +121,16 @@ class SearchingContract(Contract):
         assert found.counts[:, 0].tolist() == [1, 0, 1]
         np.testing.assert_allclose(found.similarity, [1.0, -1.0, 17**-0.5], atol=1e-5)
 
+    def test_a_survey_finds_who_says_a_phrase_word_for_word(self, store: Store) -> None:
+        said = ("see you in Lisbon", "in Lisbon you see", "See You, in lisbon!", "water", *(f"{n} who sees you, Lisbon" for n in range(9)))
+        store.apply([insert(f"{n}", text, vector=pointing(1)) for n, text in enumerate(said)])
+        self.apply(store, insert("99", said[0], BEN, pointing(1)))
+        found = store.survey(Ask(meaning(), pointing(1), "who sees you?", 3, phrases=("see you in Lisbon", "water")))
+        having = found.keys[found.found & (found.phrases == 1)].tolist()
+        assert [memory.text for memory in store.load(having).values()] == [said[0], said[2], said[3]]
+        assert not (found.phrases > 1).any()
+        assert len(store.survey(Ask(meaning(), pointing(1), "see", 10)).phrases) == 0
+
     def test_load_leaves_out_what_is_gone(self, store: Store) -> None:
         store.apply([insert("a", "tea", vector=pointing(1)), insert("b", "milk", vector=pointing(1))])
         keys = store.gather(Ask(meaning(), pointing(1), None, 10)).keys.tolist()

@@ -1,15 +1,16 @@
 """Verbs that find: search, get, list, history, stats."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
 from ..config import MAX_BUDGET, MAX_K, MAX_PAGE, Using
 from ..errors import ConflictError, InvalidInputError, TextError, shown
-from ..faces import Call, Prepared, Read, face, twin
+from ..faces import Call, Prepared, Read, Walk, face, twin
 from ..models import Event, Hit, Memory, UserId
 from ..pipeline.checks import read_choice, read_count, read_flag, read_fraction, read_ids, read_name, read_text, read_vector
-from ..pipeline.follow_up import in_context, read_history
+from ..pipeline.follow_up import LOOKED_BACK, follows_up, in_context, read_history
 from ..pipeline.search import Made, Question
 from ..ports import Selection, Vector
 from .scoped import Filter, Ids, Kinds, Memories, Moment, Numbers, Scoped
@@ -48,6 +49,7 @@ class Finding(Scoped):
         alpha: float | None = None,
         mmr: float | None = None,
         fetch_k: int | None = None,
+        rerank: bool | None = None,
     ) -> Call[Hits]:
         """Find memories by meaning and by words.
 
@@ -77,6 +79,8 @@ class Finding(Scoped):
             mmr: Prefer hits that differ from those before them (maximal marginal relevance): 1 is the order of relevance, 0 cares
                 for difference alone. Hits keep their scores and come in the order they were chosen.
             fetch_k: From how many of the best `mmr` chooses, at most 1,000; default four times `offset + k`, and at least 20.
+            rerank: Have the best judged by the memory's `reranker`. Default: where there is one and the search is hybrid, without
+                `alpha`. True reranks any search, False none.
 
         Returns:
             Hits by falling score (0 to 1), ties in insertion order.
@@ -85,12 +89,16 @@ class Finding(Scoped):
             InvalidInputError: an argument that makes no sense.
             VectorError: a vector that cannot be compared with the collection's.
             EmbeddingError: the question could not be embedded; `using="text"` needs no embedder.
+            RerankError: the reranker failed. Nothing is given in place of what it was to judge: `rerank=False` does without.
+            ModelError: the language model failed that was to rerank, or to complete a follow-up.
         """
         self._room.engine.check_open()
         read_choice(using, "using", ("hybrid", "vector", "text"))
         text, using, made = self._asked(query, vector, using)
         said = read_history(history, self._room.text_limit)
-        text = in_context(text, said) if text else text
+        rewritten = bool(self._room.follow_ups == "llm" and text and said and follows_up(text))
+        if text and not rewritten:
+            text = in_context(text, said)
         k, offset = read_count(k, "k"), read_count(offset, "offset", 0)
         read_count(offset + k, "offset + k", 1, MAX_K)
         if alpha is not None and using != "hybrid":
@@ -105,12 +113,38 @@ class Finding(Scoped):
         )  # fmt: skip
         if token_budget is not None:
             question = replace(question, token_budget=read_count(token_budget, "token_budget", 1, MAX_BUDGET))
+        if self._reranks(rerank, question):
+            question = replace(question, rerank=True)
         searching = self._room.searching
+        if rewritten:
+            return Walk(self._room.engine, lambda: self._rewritten(question, said, made))
+        if question.rerank:
+            return Walk(self._room.engine, lambda: searching.walk(question, made))
         if made is None and searching.queues(question):
             return Prepared(self._room.engine, lambda: searching.begin(question), lambda made: searching.search(question, made))
         return Read(self._room.engine, lambda: searching.search(question, made), lookup=True)
 
     asearch = twin(search)
+
+    def _reranks(self, rerank: bool | None, question: Question) -> bool:
+        """Say whether the best hits of a question are to be judged."""
+        reranking = self._room.searching.reranking
+        if rerank is None:
+            return reranking is not None and question.ranked and bool(question.text)
+        if not read_flag(rerank, "rerank"):
+            return False
+        if reranking is None:
+            raise InvalidInputError("rerank=True, and this memory has no reranker: open it with AgentMemory(..., reranker=...)")
+        if not question.text:
+            raise TextError("rerank=True needs the words of the question, and only its vector was given: pass both")
+        return True
+
+    def _rewritten(self, question: Question, said: Sequence[str], made: Made | None) -> Generator[Future[Any], Any, Hits]:
+        """Search for what a language model makes of a follow-up."""
+        scope = question.selection.scope
+        assert scope is not None, "a search names its scope"
+        text = yield self._room.rewritten(question.text, said[-LOOKED_BACK:], scope)
+        return (yield from self._room.searching.walk(replace(question, text=text), made))
 
     def _asked(self, query: str | None, vector: Numbers | None, using: Using) -> tuple[str, Using, Made | None]:
         """Return the words of a question, what counts, and its vector if the caller brought it."""

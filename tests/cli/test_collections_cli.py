@@ -15,7 +15,7 @@ Capture = pytest.CaptureFixture[str]
 
 @pytest.fixture(autouse=True)
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("AGENTMEM_DB", "AGENTMEM_NAMESPACE", "AGENTMEM_EMBEDDER"):
+    for variable in ("AGENTMEM_DB", "AGENTMEM_NAMESPACE", "AGENTMEM_EMBEDDER", "AGENTMEM_RERANKER"):
         monkeypatch.delenv(variable, raising=False)
 
 

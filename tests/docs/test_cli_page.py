@@ -75,7 +75,8 @@ def runnable() -> list[tuple[str, str]]:
 def test_the_commands_print_what_the_page_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for variable in ("AGENTMEM_DB", "AGENTMEM_NAMESPACE", "AGENTMEM_EMBEDDER", "OPENAI_API_KEY", "OPENAI_BASE_URL", "NO_COLOR"):
+    settings = ("DB", "NAMESPACE", "EMBEDDER", "RERANKER")
+    for variable in (*(f"AGENTMEM_{name}" for name in settings), "OPENAI_API_KEY", "OPENAI_BASE_URL", "NO_COLOR"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.chdir(tmp_path)

@@ -20,12 +20,17 @@ from agentmem_integrations.llm.prompting import (
     ECHO_LIMIT,
     EXTRACT,
     REPAIR,
+    RERANK,
+    REWRITE,
     Prompt,
     deciding,
     extraction,
     instructions,
+    ordering,
     repair_request,
+    rewriting,
 )
+from agentmem_integrations.llm.questions import read_order, read_rewritten
 from agentmem_integrations.models import DateSpan, Fact, Memory, Turn
 from agentmem_integrations.ports import ChatMessage
 
@@ -101,7 +106,7 @@ def test_what_never_changes_comes_first() -> None:
         assert [message.role for message in one.messages[1:]] == ["user", "assistant"] * (len(one.messages) // 2 - 1) + ["user"]
 
 
-@pytest.mark.parametrize("name", [EXTRACT, DECIDE, REPAIR])
+@pytest.mark.parametrize("name", [EXTRACT, DECIDE, REPAIR, RERANK, REWRITE])
 def test_instructions_with_their_examples_take_1500_tokens_at_most(name: str) -> None:
     file = resources.files(embedding) / "static_table" / "tokenizer.json"
     tokenizer = Tokenizer.from_str(file.read_text(encoding="utf-8"))
@@ -178,3 +183,47 @@ def test_a_repair_shows_the_reply_and_what_was_wrong_with_it() -> None:
 @pytest.mark.parametrize(("reply", "shown"), [("", "(empty)"), ("x" * 9_999, "x" * ECHO_LIMIT)])
 def test_a_repair_shows_no_more_of_a_reply_than_helps(reply: str, shown: str) -> None:
     assert repair_request(extraction(TURNS), reply, ReplyError("bad")).messages[-2].content == shown
+
+
+# About questions
+
+
+def test_a_question_stands_with_its_candidates_by_number() -> None:
+    said = Memory("0190-real-id", "Ana lives in Porto", name="Ana", occurred_at=SAID_AT)
+    prompt = ordering("Where does Ana live?", [said, MEMORIES[1]])
+    assert prompt.messages[-1].content == (
+        '{"question": "Where does Ana live?"}\n'
+        '{"candidate": 1, "name": "Ana", "time": "2026-05-13", "text": "Ana lives in Porto"}\n{"candidate": 2, "text": "Ana singt"}'
+    )
+    assert not any("0190-real-id" in message.content for message in prompt.messages)
+
+
+def test_a_follow_up_stands_behind_what_was_said() -> None:
+    content = rewriting("And where?", ["Ana moved.", "Oh!"]).messages[-1].content
+    assert content == '{"message": 1, "text": "Ana moved."}\n{"message": 2, "text": "Oh!"}\n{"question": "And where?"}'
+
+
+def test_these_prompts_too_change_only_together_with_their_ids() -> None:
+    assert (ordering("x", []).id, rewriting("x", []).id) == ("rerank-1:746a35e895aa", "rewrite-1:2d00ea2da9e8")
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
+def test_no_question_and_no_candidate_leaves_its_field(attack: str) -> None:
+    prompt = ordering(attack, [Memory("a", attack, name=attack)])
+    assert not FORBIDDEN.search(prompt.messages[-1].content)
+    assert data(prompt) == [{"question": attack}, {"candidate": 1, "name": attack, "text": attack}]
+    prompt = rewriting(attack, [attack])
+    assert not FORBIDDEN.search(prompt.messages[-1].content)
+    assert data(prompt) == [{"message": 1, "text": attack}, {"question": attack}]
+
+
+def test_the_examples_about_questions_are_what_the_readers_accept() -> None:
+    _, *examples = ordering("x", []).messages[:-1]
+    for asked, answered in zip(examples[::2], examples[1::2], strict=True):
+        candidates = len(asked.content.split("\n")) - 1
+        assert [number + 1 for number in read_order(answered.content, candidates)] == json.loads(answered.content)["order"]
+    _, *examples = rewriting("x", []).messages[:-1]
+    assert [read_rewritten(message.content) for message in examples[1::2]] == [
+        "Where does Zora work?",
+        "What was the food like in the hotel in Brennick?",
+    ]

@@ -10,6 +10,7 @@ def sync_verbs(mem: AgentMemory, ana: UserMemory) -> None:
     assert_type(mem.add([{"role": "user", "content": "text"}], user_id="ana", mode="intelligent"), AddResult)
     assert_type(mem.add_batch(["a", {"content": "b"}], user_id="ana"), list[AddResult])
     assert_type(mem.search("query", user_id="ana", k=3), list[Hit])
+    assert_type(mem.search("query", user_id="ana", rerank=True), list[Hit])
     assert_type(mem.get("id", user_id="ana"), Memory | None)
     assert_type(mem.list(user_id="ana"), list[Memory])
     assert_type(mem.update("id", user_id="ana", text="new"), Memory)

@@ -14,7 +14,7 @@ from .nearest import MatrixCache, Version
 from .rows import micros, owner
 from .statements import Row, query
 from .where import chosen, narrowed, visible
-from .words import match_expression
+from .words import match_expression, phrase_expression
 
 Scores = dict[int, float]
 
@@ -62,6 +62,8 @@ class Gatherer:
         """Return the union of both lists of a scope."""
         allowed = self.allowed(scope, version)
         words = self._words(scope, allowed)
+        if self.ask.phrases:
+            words = self._saying(scope, allowed) | words
         return _table(self._near(scope, version, allowed, words), words)
 
     def allowed(self, scope: int, version: Version) -> NDArray[np.int64] | None:
@@ -76,6 +78,24 @@ class Gatherer:
             return np.unique(np.fromiter((r[0] for r in rows), np.int64, len(rows)))
 
         return self.chosen.keys((scope, version, where, *values), read)
+
+    def phrases(self, scope: int, keys: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return how many of the question's phrases each of these memories has; the keys rise. Empty where none is asked for."""
+        counts = np.zeros(len(keys) if self.ask.phrases else 0, np.float32)
+        for having in self._having(scope):
+            counts[np.isin(keys, having, assume_unique=True)] += 1
+        return counts
+
+    def _having(self, scope: int) -> list[NDArray[np.int64]]:
+        """Return the keys of the memories that have each of the question's phrases; what is visible of them is for others to say."""
+        expressions = [found for phrase in self.ask.phrases if (found := phrase_expression(phrase, scope)) is not None]
+        matches = [query(self.connection, "match_phrase", (expression,)) for expression in expressions]
+        return [np.fromiter((row[0] for row in rows), np.int64, len(rows)) for rows in matches]
+
+    def _saying(self, scope: int, allowed: NDArray[np.int64] | None) -> Scores:
+        """Return the visible memories that have a phrase, at most `limit`, with no BM25: the phrase alone makes them candidates."""
+        rows = [(key, 0.0) for having in self._having(scope) for key in having.tolist()]
+        return self._shown(scope, rows, None if allowed is None else set(allowed.tolist()))
 
     def _words(self, scope: int, allowed: NDArray[np.int64] | None) -> Scores:
         """Return BM25 by key of the visible memories that share words with the question, at most `limit`."""

@@ -218,6 +218,9 @@ WHERE v.scope = ? AND v.field = ? AND v.generation = ? AND {where} ORDER BY 2 DE
 SELECT rowid, -bm25(memories_fts, 0.0, 1.0, 1.0) AS score FROM memories_fts WHERE memories_fts MATCH ?
 ORDER BY score DESC, rowid LIMIT ?
 
+-- name: match_phrase
+SELECT rowid FROM memories_fts WHERE memories_fts MATCH ?
+
 -- name: count_words
 SELECT rowid, word_counts(memories_fts) FROM memories_fts WHERE memories_fts MATCH ?
 

@@ -70,12 +70,15 @@ class Surveyor:
         if allowed is not None:
             inside = np.isin(keys, allowed, assume_unique=True)
             eligible = inside if shown is None else shown & inside
-        head = _with_successors(lexicon, _best(lexicon, similarity, lexical, eligible, ask.limit), eligible)
+        phrases = self.gatherer.phrases(scope, keys)
+        head = _with_successors(lexicon, _best(lexicon, similarity, lexical, phrases, eligible, ask.limit), eligible)
         found = head
         if ask.depth > ask.limit:
-            found = np.union1d(head, _best(lexicon, similarity, lexical, eligible, ask.depth))
+            found = np.union1d(head, _best(lexicon, similarity, lexical, phrases, eligible, ask.depth))
         rows = _with_neighbours(lexicon, found, shown)
         survey = self._table(lexicon, rows, found, head, similarity[rows], lexical[rows], postings, weights, naming)
+        if len(phrases):
+            survey.phrases = phrases[rows]
         if block is not None and ask.vector is not None:
             _add_vectors(survey, block, ask.vector)
         return survey
@@ -97,7 +100,9 @@ class Surveyor:
         weights = _weights(lexicon, postings)
         best = np.flatnonzero(np.isin(lexicon.sayings.keys, head.keys, assume_unique=True))
         similarity, lexical = candidates.similarity[kept].astype(np.float32), candidates.lexical[kept].astype(np.float32)
-        return self._table(lexicon, rows, rows, best, similarity, lexical, postings, weights, naming)
+        survey = self._table(lexicon, rows, rows, best, similarity, lexical, postings, weights, naming)
+        survey.phrases = self.gatherer.phrases(scope, lexicon.sayings.keys)
+        return survey
 
     def _terms(self, lexicon: Lexicon) -> tuple[list[str], Mask]:
         """Return the question's terms, and which of them are names of those who speak."""
@@ -169,13 +174,17 @@ def _weights(lexicon: Lexicon, postings: list[Postings]) -> Floats:
     return weights
 
 
-def _best(lexicon: Lexicon, similarity: Floats, lexical: Floats, eligible: Mask | None, limit: int) -> Spots:
-    """Return the best by vector, by words, and by both together with what was said before and after; rising."""
+def _best(lexicon: Lexicon, similarity: Floats, lexical: Floats, phrases: Floats, eligible: Mask | None, limit: int) -> Spots:
+    """Return the best by vector, by words, by phrases, and by both together with what was said before and after; rising."""
     rows = np.arange(len(lexical)) if eligible is None else np.flatnonzero(eligible)
     if len(rows) <= limit:
-        return rows[~np.isnan(similarity[rows]) | (lexical[rows] > 0)]
+        some = ~np.isnan(similarity[rows]) | (lexical[rows] > 0)
+        return rows[some | (phrases[rows] > 0)] if len(phrases) else rows[some]
     near, words = rows[~np.isnan(similarity[rows])], rows[lexical[rows] > 0]
     chosen = [near[top(similarity[near], limit)], words[top(lexical[words], limit)]]
+    if len(phrases):
+        saying = rows[phrases[rows] > 0]
+        chosen.append(saying[top(phrases[saying] + lexical[saying] / (1 + lexical.max(initial=0.0)), limit)])
     before, after = lexicon.neighbours
     if len(lexicon.session_codes):
         both = np.nan_to_num(similarity) / (np.nanmax(similarity, initial=0.0) or 1.0) + lexical / (lexical.max() or 1.0)

@@ -60,6 +60,32 @@ def match_expression(question: str, scope: int) -> str | None:
     return f'scope : "{scope}" AND {{body context}} : ({alternatives})'
 
 
+def phrase_expression(phrase: str, scope: int) -> str | None:
+    """Return the FTS5 expression that finds one scope's texts with these words in this order; None if there are no words."""
+    form = _phrase_form(phrase)
+    return None if form is None else f'scope : "{scope}" AND body : "{form}"'
+
+
+def _phrase_form(phrase: str) -> str | None:
+    """Return a phrase as a text that has it is indexed; None if it has no words.
+
+    Of a run of an unspaced script the index has the letters first, then their pairs. A text's run may begin before the phrase's
+    and end behind it: so letters stand for the run that ends the phrase, and pairs for the one that begins it.
+    """
+    plain = unicodedata.normalize("NFKC", phrase).replace('"', " ").replace("\0", " ")
+    if not _WORD.search(plain):
+        return None
+
+    def form(run: re.Match[str]) -> str:
+        letters, pairs = _letters(run[0]), _pairs(run[0])
+        if not _WORD.search(plain, run.end()):
+            return f" {' '.join(letters)} "
+        begins = pairs and not _WORD.search(plain, 0, run.start())
+        return f" {' '.join(pairs if begins else (*letters, *pairs))} "
+
+    return _UNSPACED.sub(form, plain)
+
+
 def question_words(question: str) -> list[str]:
     """Return the words of a question that say what it is about, each once; all of its words if none does."""
     words = list(dict.fromkeys(_words(question)))
