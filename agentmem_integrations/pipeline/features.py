@@ -19,6 +19,11 @@ Floats = NDArray[np.float32]
 
 _when: Final = re.compile(r"\s*(when|how long|how recently|(on |in )?(what|which) (year|month|date|day|time))\b", re.IGNORECASE).match
 _many: Final = re.compile(r"\bhow (many|much|often|old)\b", re.IGNORECASE).search
+# What asks about a whole history rather than one moment of it: its answer is spread over many sessions
+_broad: Final = re.compile(
+    r"\b(summar(y|ies|i[sz]e[sd]?)|overview|recap|throughout|across|over time|so far|in total|altogether|all (the|my|of)|evolve[sd]?"
+    r"|how many (different|total))\b", re.IGNORECASE,
+).search  # fmt: skip
 
 SHIFTED: Final = (1, -1, 2, -2)
 PLAIN: Final = (
@@ -27,14 +32,16 @@ PLAIN: Final = (
     "many × number", "first person", "greeting", "names something", "speaker named", "assistant",
 )  # fmt: skip
 OF_ASSISTANT: Final = ("similarity", "bm25", "coverage", "coverage ±1", "session bm25", "length", "rarest word")
+OF_BROAD: Final = ("bm25", "similarity", "coverage", "coverage ±1", "bm25 ±2", "length", "session bm25", "assistant")
 NAMES: Final = (
     *PLAIN, *(f"{what} {step:+}" for step in SHIFTED for what in ("bm25", "similarity")), *(f"assistant × {what}" for what in OF_ASSISTANT),
+    *(f"broad × {what}" for what in OF_BROAD),
 )  # fmt: skip
 """The columns, in order."""
 
 OF_TEXT: Final = (
     "similarity", "kinship", "bm25", "coverage", "bm25 share", "rarest word", "length", "when × time", "time asked",
-    "many × number", "names something",
+    "many × number", "names something", "broad × bm25", "broad × similarity", "broad × coverage", "broad × length",
 )  # fmt: skip
 """Those that a text has by itself, whether or not anybody said it to somebody."""
 
@@ -45,7 +52,7 @@ def features(question: str, survey: Survey, around: Around, at: datetime) -> Flo
     if not len(rows):
         return np.zeros((0, len(NAMES)), np.float32)
     traits = survey.traits[rows]
-    when, many = float(bool(_when(question))), float(bool(_many(question)))
+    when, many, broad = float(bool(_when(question))), float(bool(_many(question))), np.float32(bool(_broad(question)))
     bm25, similarity = _Scale(around.own), _Scale(around.similarity)
     time, number = _has(traits, Trait.TIME), _has(traits, Trait.NUMBER)
     assistant = (survey.roles[rows] == ASSISTANT).astype(np.float32)
@@ -83,6 +90,8 @@ def features(question: str, survey: Survey, around: Around, at: datetime) -> Flo
         table[f"similarity {step:+}"] = around.at(similarity(known), step)
     for what in OF_ASSISTANT:
         table[f"assistant × {what}"] = assistant * table[what]
+    for what in OF_BROAD:
+        table[f"broad × {what}"] = broad * table[what]
     return np.stack([table[name] for name in NAMES], axis=1).astype(np.float32)
 
 
