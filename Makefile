@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 MINILM := .cache/minilm
 
-.PHONY: demo test test-long check docs bench build clean
+.PHONY: demo test test-long test-lowest test-newest check docs bench build clean
 
 demo: $(READY)  ## Store a sample of real conversation and find it again
 	@$(BIN)/agentmem demo --db demo.db
@@ -15,6 +15,26 @@ test: $(READY) $(MINILM)/SHA256SUMS  ## Run the tests
 
 test-long: $(READY)  ## Hundreds of crashes, tens of thousands of mixed calls, 100,000 wrong ones: about half an hour
 	@AGENTMEM_LONG=1 $(BIN)/python -m pytest -n 2 tests/long tests/cli/test_cli_fuzz.py
+
+# What is tried with other versions. Left out: tests that need a model built, a framework's own suite, langmem and its OpenAI client, or
+# a warning that only newer versions give (chat_history)
+TRIED := '.[langchain,llamaindex,openai,otel]' 'opentelemetry-sdk>=1.25'
+TRIED_TESTS := tests/core tests/llm tests/endpoint tests/intelligent tests/langchain tests/llamaindex \
+	$(patsubst %,--ignore=tests/langchain/test_langchain_%.py,vectorstore_standard retriever tools models store_agents chat_history)
+
+test-lowest:  ## The same with the oldest versions that pyproject.toml allows
+	@$(MAKE) --no-print-directory tried TRIED_IN=.venv-lowest RESOLUTION=lowest-direct
+
+test-newest:  ## The same with the newest versions there are
+	@$(MAKE) --no-print-directory tried TRIED_IN=.venv-newest RESOLUTION=highest
+
+.PHONY: tried
+tried:
+	@$(PYTHON) -m venv --clear $(TRIED_IN)
+	@$(TRIED_IN)/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.5'
+	@$(TRIED_IN)/bin/uv pip install --quiet --link-mode copy --python $(TRIED_IN)/bin/python --resolution $(RESOLUTION) --editable $(TRIED)
+	@$(TRIED_IN)/bin/uv pip install --quiet --link-mode copy --python $(TRIED_IN)/bin/python pytest pytest-asyncio hypothesis gunicorn billiard
+	@$(TRIED_IN)/bin/python -m pytest $(TRIED_TESTS)
 
 check: $(READY)  ## Types, lint, layers
 	@$(BIN)/ruff check --quiet .
@@ -45,4 +65,4 @@ $(MINILM)/SHA256SUMS: tests/embedding/onnx_minilm/build.py | $(READY)
 	@$(BIN)/python tests/embedding/onnx_minilm/build.py $(MINILM)
 
 clean:  ## Remove what the other targets made
-	rm -rf $(VENV) .cache build dist demo.db demo.db-wal demo.db-shm .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-lowest .venv-newest .cache build dist demo.db demo.db-wal demo.db-shm .mypy_cache .ruff_cache .pytest_cache .hypothesis

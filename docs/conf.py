@@ -4,12 +4,19 @@ The pages are written for readers of the repository. What differs on the site is
 in, and links to files that are no pages lose their link.
 """
 
+import json
 import posixpath
 import re
 from pathlib import Path
 from typing import Any, Final
 
-from agentmem_integrations import __version__
+from agentmem_integrations import __version__, langchain, llamaindex
+
+# autodoc rewrites the annotations of the classes it documents and of their bases, pydantic's BaseModel among them, of which no
+# further class can be made then. So all classes of the adapters are made before it begins.
+for package in (langchain, llamaindex):
+    for name in package.__all__:
+        getattr(package, name)
 
 project = "agentmem-integrations"
 author = "agentmem-integrations contributors"
@@ -24,6 +31,8 @@ myst_heading_anchors = 4  # links to headings are written as on the web page of 
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+autodoc_preserve_defaults = True  # a default that is a function has no source text otherwise, and the whole signature stays unparsed
+python_maximum_signature_line_length = 100
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
@@ -41,7 +50,8 @@ TOP: Final = {
     "changelog": "CHANGELOG.md",
     "contributing": "CONTRIBUTING.md",
 }
-PAGE_OF: Final = {name: page for page, name in TOP.items()} | {"docs/README.md": "index"}
+NOTEBOOKS: Final = {"first-ten-minutes": "examples/first_ten_minutes.ipynb"}
+PAGE_OF: Final = {name: page for page, name in (TOP | NOTEBOOKS).items()} | {"docs/README.md": "index"}
 
 _link = re.compile(r"\[([^\]\n]+)\]\(([^)#\s]+?)(#[^)\s]*)?\)")
 _block = re.compile(r"(^```.*?^```$)", re.DOTALL | re.MULTILINE)
@@ -69,10 +79,28 @@ def _for_the_site(text: str, folder: str) -> str:
     return "".join(part if part.startswith("```") else _link.sub(link, part) for part in _block.split(text))
 
 
+def _notebook(file: Path) -> str:
+    """Return a notebook as a page: its words, its code, and what that printed."""
+    parts = []
+    for cell in json.loads(file.read_text(encoding="utf-8"))["cells"]:
+        words = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            parts.append(words)
+            continue
+        parts.append(f"```python\n{words}\n```")
+        printed = "".join("".join(output.get("text", "")) for output in cell["outputs"]).rstrip()
+        if printed:
+            parts.append(f"```text\n{printed}\n```")
+    return "\n\n".join(parts)
+
+
 def _read(app: Any, page: str, source: list[str]) -> None:
     text = _for_the_site(source[0], posixpath.join("docs", posixpath.dirname(page)))
     if page in TOP:
         text = _for_the_site((HERE.parent / TOP[page]).read_text(encoding="utf-8"), "") + "\n\n" + text
+    if page in NOTEBOOKS:
+        file = HERE.parent / NOTEBOOKS[page]
+        text = _for_the_site(_notebook(file), "examples")
     source[0] = text
 
 

@@ -37,6 +37,13 @@ def _guard(event: str, arguments: tuple[Any, ...]) -> None:
 sys.addaudithook(_guard)
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip on Windows what is marked `posix`, for the reason that the mark gives."""
+    mark = item.get_closest_marker("posix")
+    if mark is not None and os.name != "posix":
+        pytest.skip(f"Windows has no such thing: the test {mark.args[0]}")
+
+
 @pytest.fixture(autouse=True)
 def network_attempts() -> Iterator[list[str]]:
     """Fail the test that reaches for the network, even if the error was caught."""

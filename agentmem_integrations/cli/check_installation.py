@@ -37,7 +37,7 @@ class Package:
 
 
 PACKAGES: Final = (
-    Package("apsw", "3.47"),
+    Package("apsw", "3.48"),
     Package("sqlite-vec", "0.1.9", "0.2"),
     Package("numpy", "1.26"),
     Package("tokenizers", "0.20"),
@@ -47,10 +47,11 @@ PACKAGES: Final = (
     Package("model2vec", "0.10", None, "model2vec", "no model2vec:<folder or id>"),
     Package("openai", "1.99", None, "openai", "no openai:<model>"),
     Package("aiohttp", "3.10", None, "openai", "chat calls take eight times the processor time"),
-    Package("langchain", "1.2.6", "2", "langchain", "no adapters for LangChain"),
-    Package("langchain-core", "1.0", "2", "langchain", "no adapters for LangChain"),
-    Package("langgraph", "1.0", "2", "langchain", "no adapters for LangGraph"),
-    Package("llama-index-core", "0.14", "0.15", "llamaindex", "no adapters for LlamaIndex"),
+    Package("langchain", "1.2.11", "2", "langchain", "no adapters for LangChain"),
+    Package("langchain-core", "1.2.10", "2", "langchain", "no adapters for LangChain"),
+    Package("langgraph", "1.1.5", "2", "langchain", "no adapters for LangGraph"),
+    Package("langgraph-checkpoint", "4.3.1", "5", "langchain", "no adapters for LangGraph"),
+    Package("llama-index-core", "0.14.24", "0.15", "llamaindex", "no adapters for LlamaIndex"),
     Package("opentelemetry-api", "1.25", None, "otel", "no tracer=True"),
 )
 
@@ -89,21 +90,11 @@ def _database() -> Iterator[Check]:
 
         versions = database_versions()
     except ImportError as error:
-        yield Check("problem", "SQLite", f"{error.name} cannot be imported", _way_to(error.name or ""))
-    except AgentMemError as error:
-        yield Check("problem", "SQLite", f"full-text search or vectors do not work ({error})", _way_to("sqlite_vec"))
+        yield Check("problem", "SQLite", f"{error.name} cannot be imported", "pip install --force-reinstall apsw")
+    except AgentMemError as error:  # it says the way out, which depends on the platform
+        yield Check("problem", "SQLite", str(error))
     else:
         yield Check("ok", "SQLite", f"{versions['sqlite']} with FTS5, sqlite-vec {versions['sqlite_vec']} loads")
-
-
-def _way_to(module: str) -> str:
-    """Return how a package of the database is come by, on this platform."""
-    if module == "sqlite_vec":
-        if "musl" in str(sysconfig.get_config_var("SOABI") or ""):
-            return "sqlite-vec has no wheel for musl (Alpine): use an image with glibc, such as python:3.13-slim"
-        if sysconfig.get_platform() == "win-arm64":
-            return "sqlite-vec has no wheel for Windows on ARM: use a Python for x64, which Windows runs there"
-    return "pip install --force-reinstall agentmem-integrations"
 
 
 def _package(package: Package) -> Check:

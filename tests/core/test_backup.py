@@ -1,6 +1,5 @@
 """A copy of a file in use is whole, and opens like the original."""
 
-import resource
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -66,6 +65,7 @@ def test_the_copy_has_everything_of_every_collection(mem: AgentMemory, opened: O
     assert integrity(target) == "ok"
 
 
+@pytest.mark.posix("looks at permission bits")
 def test_the_copy_is_private_and_alone(mem: AgentMemory, target: Path) -> None:
     mem.backup(target)
     assert [p.name for p in target.parent.iterdir()] == [target.name]
@@ -171,7 +171,7 @@ def test_a_missing_folder_is_told(mem: AgentMemory, tmp_path: Path) -> None:
         mem.backup(tmp_path / "nowhere" / "copy.db")
 
 
-@pytest.mark.skipif(not hasattr(resource, "RLIMIT_FSIZE"), reason="needs a limit on file sizes")
+@pytest.mark.posix("limits the size of files")
 def test_a_full_disk_is_told_and_leaves_nothing_behind(path: str, opened: Opened, target: Path, run_python: Run) -> None:
     with opened(path, embedder=None) as mem:
         mem.add_batch([f"note {n} {'x' * 500}" for n in range(1_000)], user_id="ana")

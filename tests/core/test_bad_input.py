@@ -340,6 +340,7 @@ for path in (folder + "/readonly.db", folder + "/new.db"):
 """
 
 
+@pytest.mark.posix("changes permission bits and the user")
 def test_a_read_only_path_is_refused(tmp_path: Path, run_python: Callable[..., str]) -> None:
     (tmp_path / "readonly.db").touch()
     (tmp_path / "readonly.db").chmod(0o444)

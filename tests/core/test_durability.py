@@ -1,6 +1,5 @@
 """What was acknowledged is there: after a crash, without close(), on a full disk."""
 
-import resource
 import signal
 import subprocess
 import sys
@@ -55,6 +54,7 @@ def integrity(path: str) -> str:
 
 
 @pytest.mark.parametrize("durability", ["full", "normal"])
+@pytest.mark.posix("ends a program with SIGKILL")
 def test_every_acknowledged_memory_survives_kill_9(path: str, opened: Opened, durability: Durability) -> None:
     acknowledged: list[str] = []
     for delay in (0.05, 0.15, 0.3):
@@ -143,7 +143,7 @@ print(done + 1)
 )
 
 
-@pytest.mark.skipif(not hasattr(resource, "RLIMIT_FSIZE"), reason="needs a limit on file sizes")
+@pytest.mark.posix("limits the size of files")
 def test_a_full_disk_is_an_error_and_loses_nothing(path: str, opened: Opened, run_python: Run) -> None:
     done = int(run_python(FULL_DISK, path))
     mem = opened(path)

@@ -392,6 +392,7 @@ def test_warm_works_without_a_model(path: str, opened: Opened) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.posix("forks")
 def test_a_forked_child_finds_no_lock_held(run_python: Callable[..., str]) -> None:
     run_python("""
 import os, time

@@ -421,6 +421,7 @@ def test_a_byte_order_mark_and_blank_lines_do_no_harm(mem: AgentMemory, opened: 
 # Files
 
 
+@pytest.mark.posix("looks at permission bits")
 def test_the_file_is_whole_private_and_alone(mem: AgentMemory, tmp_path: Path, opened: Opened) -> None:
     fill(mem)
     folder = tmp_path / "out"
@@ -482,6 +483,7 @@ def test_a_failing_export_leaves_nothing_behind(mem: AgentMemory, tmp_path: Path
     assert mem.export(folder / "a.jsonl") == 8
 
 
+@pytest.mark.posix("ends a program with SIGKILL")
 def test_a_killed_export_leaves_no_half_file(path: str, opened: Opened, tmp_path: Path) -> None:
     with opened(path, embedder=None) as mem:
         mem.add_batch([f"note {n} {'x' * 500}" for n in range(20_000)], user_id="ana")
@@ -511,6 +513,7 @@ def test_an_export_is_one_instant_while_writers_go_on(path: str, opened: Opened)
     assert exported(mem) != expected
 
 
+@pytest.mark.posix("forks")
 def test_a_fork_does_not_wait_for_the_end_of_an_export(path: str, opened: Opened) -> None:
     mem = opened(path, embedder=None)
     mem.add_batch([f"note {n}" for n in range(1_000)], user_id="ana")

@@ -12,6 +12,7 @@ from agentmem_integrations.testing.embedders import HashEmbedder
 Opened = Callable[..., AgentMemory]
 
 
+@pytest.mark.posix("looks at permission bits")
 def test_a_new_file_is_readable_by_its_owner_alone(path: str, opened: Opened) -> None:
     opened(path).add("tea", user_id="ana")
     assert {p.stat().st_mode & 0o777 for p in Path(path).parent.iterdir()} == {0o600}

@@ -355,7 +355,8 @@ def test_the_packages_own_table_can_be_written_out_and_read_back(tmp_path: Path)
     again, own = read_ranking(table(tmp_path)), default_ranking()
     np.testing.assert_allclose(again.table, own.table, atol=1e-6)
     np.testing.assert_allclose(again.centres, own.centres)
-    assert replace(again, table=own.table, centres=own.centres) == own
+    without: dict[str, None] = {"table": None, "centres": None}  # since Python 3.13 arrays that are the same are compared all the same
+    assert replace(again, **without) == replace(own, **without)
 
 
 @pytest.mark.parametrize(

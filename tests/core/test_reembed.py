@@ -410,6 +410,7 @@ print(AgentMemory(sys.argv[1], embedder=None).reembed(Told(24, "next")), "done",
 """
 
 
+@pytest.mark.posix("ends a program with SIGKILL")
 def test_a_killed_change_embeds_little_twice_and_loses_nothing(path: str, opened: Opened) -> None:
     with opened(path) as mem:
         mem.add_batch([f"note {n}" for n in range(300)], user_id="ana")

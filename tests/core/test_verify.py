@@ -9,7 +9,7 @@ import apsw
 import numpy as np
 import pytest
 from damages import CASES, Case, no_of
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from agentmem_integrations import DIFFERENCES, SHARED, AgentMemory, Report
@@ -451,9 +451,14 @@ def test_repair_mends_while_others_write(path: str, opened: Opened) -> None:
     soundness(path)
 
 
+OWED_AFTER_ALL = {"a_job_is_for_a_vector_that_is_there", "a_vector_is_missing_and_nobody_owes_it"}
+"""Two damages that undo each other: a vector is missing, and a job owes it."""
+
+
 @settings(max_examples=25)
 @given(names=st.lists(st.sampled_from(sorted(CASES)), min_size=2, max_size=6, unique=True))
 def test_damage_of_many_kinds_is_mended(tmp_path_factory: Any, names: list[str]) -> None:
+    assume(set(names) != OWED_AFTER_ALL)
     path = str(tmp_path_factory.mktemp("damaged") / "memory.db")
     with AgentMemory(path, embedder=HashEmbedder()) as mem:
         fill(mem)

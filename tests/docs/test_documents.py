@@ -28,7 +28,7 @@ from agentmem_integrations.pipeline.search import POOL
 
 ROOT = Path(__file__).parents[2]
 STUBS = [
-    ROOT / "docs" / f"{name}.md" for name in ("index", "architecture", "changelog", "contributing", "security")
+    ROOT / "docs" / f"{name}.md" for name in ("index", "architecture", "changelog", "contributing", "security", "first-ten-minutes")
 ]  # the site brings the text in
 PAGES = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")] + sorted(
     page for page in (ROOT / "docs").rglob("*.md") if page not in STUBS

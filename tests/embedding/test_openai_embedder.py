@@ -379,6 +379,7 @@ def test_requests_are_no_more_than_the_lanes(server: OpenAIServer, embedder: Mak
     assert all((row == embedder().lanes[0].embed([f"t{i}"], "query")[0]).all() for i, row in enumerate(rows))
 
 
+@pytest.mark.posix("forks")
 def test_a_forked_child_makes_connections_of_its_own(server: OpenAIServer, run_python: Run) -> None:
     program = f"""
 import os

@@ -205,6 +205,7 @@ mem.add("I live in Porto", user_id="ana")
 """
 
 
+@pytest.mark.posix("ends a program with SIGKILL")
 def test_an_extraction_survives_a_kill(path: str, thinking: Thinking, monkeypatch: pytest.MonkeyPatch) -> None:
     with subprocess.Popen([sys.executable, "-c", KILLED, path], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None

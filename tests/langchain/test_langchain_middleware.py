@@ -156,6 +156,7 @@ print(model.shown[0][0].text)
     assert "I moved to Lisbon in May" in second
 
 
+@pytest.mark.posix("ends a program with SIGKILL")
 def test_a_program_that_is_killed_while_the_agent_thinks_has_heard_the_user(path: str, tmp_path: Path) -> None:
     program = """
 import os, signal, sys

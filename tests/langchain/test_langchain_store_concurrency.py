@@ -170,6 +170,7 @@ def test_two_processes_put_into_one_file(path: str) -> None:
 
 
 @pytest.mark.parametrize("after", [1, 7, 23])
+@pytest.mark.posix("ends a program with SIGKILL")
 def test_a_killed_process_loses_nothing_that_was_acknowledged(path: str, after: int) -> None:
     program = putting(path, "x", 10_000)
     assert program.stdout is not None

@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 import apsw
-import sqlite_vec
 
 from ...config import BUSY_TIMEOUT_S, MEMORY_URL, Durability
 from ...errors import ClosedError, NotADatabaseError, SchemaError, StorageError, StoreBusyError, StoreFullError
-from . import bm25
+from . import bm25, extension
 from .checkpoints import Checkpointer
 from .forks import Gate
 from .mounts import warn_of_network
@@ -72,6 +71,7 @@ class Connections:
         self._renew()
         self._gate = Gate(self._forked)
         if not self.in_memory:
+            extension.package_version()  # where it is missing, no empty file is left behind
             _claim(Path(path))
             warn_of_network(self.file)
         try:
@@ -279,9 +279,7 @@ class Connections:
     def _set_up(self, connection: apsw.Connection, cache_kib: int) -> None:
         connection.set_busy_handler(_patience())
         version(connection, self.path)  # before anything below writes into the file
-        connection.enable_load_extension(True)
-        connection.load_extension(sqlite_vec.loadable_path())
-        connection.enable_load_extension(False)
+        extension.load(connection)
         # Each pragma on its own: a multi-statement execute stops at the first row until the cursor is drained
         for pragma in (
             f"page_size={PAGE_SIZE}",

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 
 import apsw
-import sqlite_vec
 
 from ...models import Identity
+from . import extension
 from .connections import WAL_LIMIT, reported
 from .mounts import network_filesystem
 from .schema import version
@@ -55,8 +55,7 @@ def sqlite_versions() -> Mapping[str, str]:
     """
     with reported(":memory:"):
         connection = apsw.Connection(":memory:")
-        connection.enable_load_extension(True)
-        connection.load_extension(sqlite_vec.loadable_path())
+        extension.load(connection)
         ((vec,),) = connection.execute("SELECT vec_version()").fetchall()
         connection.execute("CREATE VIRTUAL TABLE words USING fts5 (body)")
         connection.close()

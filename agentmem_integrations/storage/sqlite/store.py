@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import apsw
-import sqlite_vec
 
 from ...config import EMBEDDING_CACHE_BYTES, MATRIX_BUDGET, Durability, Twins
 from ...errors import AgentMemError, ConflictError, NotFoundError, StorageError, StoreBusyError
@@ -33,7 +32,7 @@ from ...ports import (
     Vector,
     WantingPage,
 )
-from . import keeping, reembedding
+from . import extension, keeping, reembedding
 from .backup import copy_to
 from .catalog import Catalog, check_embedder, told_as_fields
 from .chosen import ChosenKeys
@@ -347,7 +346,7 @@ class SqliteStore:
             "file_bytes": self._file_bytes(),
             "log_bytes": 0 if self._connections.in_memory else log_bytes(self._connections.file),
             "matrix_cache": self._matrices.usage(),
-            "versions": {"schema": len(migrations()), "sqlite": apsw.sqlite_lib_version(), "sqlite_vec": sqlite_vec.__version__},
+            "versions": {"schema": len(migrations()), "sqlite": apsw.sqlite_lib_version(), "sqlite_vec": extension.package_version()},
         }
 
     def verify(self, namespace: str, scope: Scope | None, progress: Progress) -> Report:

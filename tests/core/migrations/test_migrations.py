@@ -246,6 +246,7 @@ AgentMemory(sys.argv[1], embedder=None)
 """
 
 
+@pytest.mark.posix("ends a program with SIGKILL")
 def test_a_killed_migration_leaves_the_file_as_it_was(old: str, fixture: Path) -> None:
     before = shape(old)
     done = subprocess.run([sys.executable, "-c", KILLED, old], check=False, timeout=60)
