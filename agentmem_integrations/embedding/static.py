@@ -2,8 +2,8 @@
 
 The table was taught by sentence-transformers/all-MiniLM-L6-v2: a text's vector, the normalised sum of its tokens' rows, points about
 where the transformer's would. Each row carries its weight as its length. It starts from SIF, a / (a + p(token)) with a = 1e-4 (Arora,
-Liang and Ma, "A Simple but Tough-to-Beat Baseline for Sentence Embeddings", ICLR 2017), and is learned from there; first names keep
-half of it. How it was built: `static_table/README.md`.
+Liang and Ma, "A Simple but Tough-to-Beat Baseline for Sentence Embeddings", ICLR 2017), and is learned from there. How it was built:
+`static_table/README.md`.
 """
 
 import re
@@ -19,7 +19,7 @@ from tokenizers import Tokenizer  # type: ignore[import-untyped, unused-ignore]
 __all__ = ["StaticEmbedder"]
 
 TABLE_DIR: Final = Path(__file__).with_name("static_table")
-REVISION: Final = "2acc329118f7"  # first 12 hex digits of table.npy's SHA-256; `static_table/build.py` prints it
+REVISION: Final = "eea00d2970e1"  # first 12 hex digits of table.npy's SHA-256; `static_table/build.py` prints it
 UNKNOWN_TOKEN: Final = "[UNK]"  # noqa: S105 - a token of text
 
 # The tokenizer always breaks at these four blanks and at ASCII punctuation, and whatever else it does to a text

@@ -32,7 +32,7 @@ PLAIN: Final = (
     "many × number", "first person", "greeting", "names something", "speaker named", "assistant",
 )  # fmt: skip
 OF_ASSISTANT: Final = ("similarity", "bm25", "coverage", "coverage ±1", "session bm25", "length", "rarest word")
-OF_BROAD: Final = ("bm25", "similarity", "coverage", "coverage ±1", "bm25 ±2", "length", "session bm25", "assistant")
+OF_BROAD: Final = ("bm25", "similarity", "coverage", "coverage ±1", "length", "session bm25")
 NAMES: Final = (
     *PLAIN, *(f"{what} {step:+}" for step in SHIFTED for what in ("bm25", "similarity")), *(f"assistant × {what}" for what in OF_ASSISTANT),
     *(f"broad × {what}" for what in OF_BROAD),

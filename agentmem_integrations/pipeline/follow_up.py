@@ -1,11 +1,12 @@
 """Follow-ups: questions that only make sense after what was said before, such as "and where does she work?".
 
 By rule, unless a language model is to do it. What a follow-up lacks are the names and the subject, and those stand in the last few
-messages. They are added to the question; nothing of it is taken away. A question that stands by itself is left as it is.
+messages. They are added to the question; a name takes the place of the "she" that means it, which would be taken for any other "her".
+A question that stands by itself is left as it is.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from ..errors import InvalidInputError
@@ -27,7 +28,7 @@ _points_back: Final = re.compile(
     r"\b(he|she|it|they|him|her|hers|them|his|their|theirs|its|this|that|these|those|there|then|one|ones|same|other|others|else|too)\b",
     re.IGNORECASE,
 ).search
-_person: Final = re.compile(r"\b(he|she|him|her|hers|his)\b", re.IGNORECASE).search
+_person: Final = re.compile(r"\b(he|she|him|her|hers|his)\b", re.IGNORECASE)
 _name: Final = re.compile(r"(?<![.!?:]\s)(?<!^)(?<!\")\b[A-ZÀ-Þ][\w'-]*[^\W\d_](?:\s+[A-ZÀ-Þ][\w'-]*[^\W\d_])*")
 _word: Final = re.compile(r"[^\W\d_][\w'-]*")
 _SMALL: Final = frozenset(
@@ -50,12 +51,18 @@ def in_context(question: str, history: Sequence[str]) -> str:
         return question
     known = {word.lower() for word in _word.findall(question)}
     latest = history[: -LOOKED_BACK - 1 : -1]  # what was spoken of last is what is meant
-    people = [_names(message) for message in latest] if _person(question) else []
-    for subject in (*people, *(_subject(message) for message in latest)):
-        wanted = [word for word in subject if word.lower() not in known][:MOST]
-        if wanted:
-            return f"{question} ({' '.join(wanted)})"
+    if _person.search(question):
+        for message in latest:
+            if wanted := _missing(_names(message), known):
+                return _person.sub(lambda pronoun: wanted, question, count=1)
+    for message in latest:
+        if wanted := _missing(_subject(message), known):
+            return f"{question} ({wanted})"
     return question
+
+
+def _missing(subject: Sequence[str], known: Container[str]) -> str:
+    return " ".join([word for word in subject if word.lower() not in known][:MOST])
 
 
 def read_history(value: Any, limit: int) -> list[str]:

@@ -94,7 +94,8 @@ def _groups() -> dict[str, list[int]]:
         "session": _columns("session bm25", "session similarity", "session coverage"),
         "time": _columns("when × time", "time", "time asked"),
         "speaker": _columns("speaker named", "assistant", *(name for name in NAMES if name.startswith("assistant × "))),
-        "form": _columns("is question", "length", "many × number", "first person", "greeting", "names something", *(name for name in NAMES if name.startswith("broad × "))),
+        "form": _columns("is question", "length", "many × number", "first person", "greeting", "names something"),
+        "breadth": _columns(*(name for name in NAMES if name.startswith("broad × "))),
     }
     told = {column for columns in groups.values() for column in columns}
     return groups | {"around": [column for column in range(len(NAMES)) if column not in told]}

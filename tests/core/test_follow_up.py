@@ -12,6 +12,7 @@ KNOWN = [
     "She lives upstairs, the landlady.", "He lives downstairs, the caretaker.", "She works at night, the doctor next door.",
     "He works here, the plumber.", "He plays the trumpet, the man next door.", "She plays it by ear.", "She keeps a diary, the lodger.",
     "And the hotel? We never found it.", "How was the food? Good, at the canteen.", "And the hotel bar was closed.",
+    "Where does she live, the pilot? She never said.", "And the deadline? Nobody knew it.",
     "The weather was fine.", "What about the weather at the wedding?", "And the deadline for tax returns is in July.",
     "Paula works in a tax office.", "Paula lives in Bonn.", "Paula keeps two parrots.", "Paula plays the drums.",
     "Maria works as a nurse at the children's hospital.", "Maria lives in Seville with her mother.", "Maria keeps a grey rabbit.",
@@ -31,7 +32,7 @@ KNOWN = [
 ASKED = [
     ("Tell me about Maria.", "And where does she work?", "children's hospital"),
     ("Tell me about Maria.", "Where does she live?", "Seville"),
-    ("Do you remember Maria?", "And what does she keep?", "grey rabbit"),
+    ("Do you remember Maria?", "And what pet does she keep?", "grey rabbit"),
     ("I met Jonas today.", "Where does he work?", "bakery"),
     ("I met Jonas today.", "And where does he live?", "houseboat"),
     ("I met Jonas today.", "What does he play?", "chess"),
@@ -57,7 +58,7 @@ ASKED = [
     ("We spoke of the trip to Oslo.", "And the hotel?", "loud"),
     ("We spoke of the trip to Rome.", "What about the weather?", "hot"),
     ("Let us go through the garage project.", "What is its budget?", "900 euros"),
-    ("Let us go through the garage project.", "And the deadline?", "March"),
+    ("Let us go through the garage project.", "And by when?", "March"),
     ("Let us go through the orchard project.", "And the deadline?", "October"),
 ]
 
@@ -81,6 +82,11 @@ def test_a_follow_up_is_answered_with_the_conversation(mem: AgentMemory, before:
 @pytest.mark.parametrize(("before", "question", "answer"), ASKED)
 def test_and_not_without_it(mem: AgentMemory, before: str, question: str, answer: str) -> None:
     assert answer not in first(mem, question, None)
+
+
+def test_a_name_takes_the_place_of_the_pronoun_that_means_it() -> None:
+    assert in_context("And where does she live?", ["Tell me about Maria."]) == "And where does Maria live?"
+    assert in_context("And the hotel?", ["We spoke of Oslo."]) == "And the hotel? (Oslo)"
 
 
 def test_what_was_spoken_of_last_is_meant(mem: AgentMemory) -> None:

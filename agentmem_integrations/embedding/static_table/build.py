@@ -19,9 +19,8 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
-import fit  # beside this file, as are `names` and `teach`: all are run as scripts
+import fit  # beside this file, as is `teach`: all are run as scripts
 import numpy as np
-from names import FIRST_NAMES
 from numpy.typing import NDArray
 from teach import Teacher, check_weights, packaged_model, unit
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
@@ -104,7 +103,7 @@ def main() -> None:
     with threadpool_limits(1):
         taught = fit.read(arguments.work, rows)
         ids = fit.ids_of(taught.texts, tokenizer)
-        table = learned(taught, ids, tokenizer)
+        table = learned(taught, ids)
     codes, scales = quantise(table)
     write(arguments.output, codes, scales, tokenizer)
     vectors = embed_with_table(table, tokenizer)
@@ -135,12 +134,10 @@ def tokenizer_of(source: Path) -> tuple[Tokenizer, list[int]]:
     return Tokenizer.from_str(json.dumps(settings)), [theirs[token] for token in kept]
 
 
-def learned(taught: fit.Taught, ids: fit.Ids, tokenizer: Tokenizer) -> Floats:
+def learned(taught: fit.Taught, ids: fit.Ids) -> Floats:
     """Return the float32 table, shape (n_tokens, 256)."""
-    found = [tokenizer.token_to_id(name.lower()) for name in FIRST_NAMES]
-    names = [row for row in found if row is not None]  # the others are more than one token
     targets, tokens = fit.reduce(taught, DIM)
-    return fit.fit(fit.starting_table(tokens, names), ids, targets, names)
+    return fit.fit(fit.starting_table(tokens), ids, targets)
 
 
 def quantise(table: Floats) -> tuple[NDArray[np.int8], Floats]:

@@ -7,10 +7,6 @@ The method is that of static embeddings learned from a transformer's sentence ve
    (Arora, Liang and Ma, ICLR 2017), p by Zipf's law from the token's rank in the vocabulary.
 3. Adam lowers 1 - cosine(sum of rows, teacher), over ten passes with a learning rate that falls to zero along a cosine.
    A row is touched only by texts with its token: what no text has keeps the teacher's own vector.
-
-First names are not learned, and start at half of the weight. A memory is embedded behind its speaker's name (docs/adr/0005): the name
-says who spoke and not of what, yet the teacher would have it weigh as much as the rarest word, and every short remark of Ana's would
-come before the one that answers what Ana did.
 """
 
 import json
@@ -30,7 +26,6 @@ Rows = Sequence[int]
 SIF_COEFFICIENT = 1e-4
 START_NORM = 4.0  # of a row before its SIF weight: against it, LEARNING_RATE is how far a row may wander
 LEARNING_RATE = 0.02
-NAME_WEIGHT = 0.5
 BATCH = 1024
 PASSES = 10
 HELD_OUT = 20  # every so manieth text is not learned from, and tells how well the rest was learned
@@ -70,22 +65,21 @@ def reduce(taught: Taught, dim: int) -> tuple[Floats, Floats]:
     return unit(centred @ axes), unit((taught.tokens - taught.tokens.mean(axis=0)) @ axes)
 
 
-def starting_table(tokens: Floats, names: Rows) -> Floats:
-    """Return the table that learning starts from; `names` are the rows of first names."""
+def starting_table(tokens: Floats) -> Floats:
+    """Return the table that learning starts from."""
     inverse = 1 / np.arange(2, len(tokens) + 2)
     weights = SIF_COEFFICIENT / (SIF_COEFFICIENT + inverse / inverse.sum())
-    weights[names] *= NAME_WEIGHT
     return (START_NORM * weights[:, None] * tokens).astype(np.float32)
 
 
-def fit(start: Floats, ids: Ids, targets: Floats, names: Rows) -> Floats:
-    """Return the table that learned from all but the held-out texts, with the rows `names` as they were."""
+def fit(start: Floats, ids: Ids, targets: Floats) -> Floats:
+    """Return the table that learned from all but the held-out texts."""
     torch.manual_seed(0)
     torch.set_num_threads(1)  # how work is split between threads shows in the last bits
     bag = torch.nn.EmbeddingBag.from_pretrained(torch.from_numpy(start.copy()), mode="sum", freeze=False, sparse=True)
     optimizer = torch.optim.SparseAdam(list(bag.parameters()), lr=LEARNING_RATE)
     learned = np.flatnonzero(np.arange(len(ids)) % HELD_OUT)
-    points, fixed = torch.from_numpy(targets), torch.from_numpy(start[names])
+    points = torch.from_numpy(targets)
     order = np.random.default_rng(0)
     steps = len(learned) // BATCH
     for done in range(PASSES):
@@ -101,7 +95,6 @@ def fit(start: Floats, ids: Ids, targets: Floats, names: Rows) -> Floats:
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            bag.weight.data[names] = fixed
         print(f"pass {done + 1} of {PASSES}: 1 - cosine is {loss.item():.3f}", flush=True)
     fitted: Floats = bag.weight.detach().numpy()
     return fitted

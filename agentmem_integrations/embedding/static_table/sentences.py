@@ -7,8 +7,15 @@ The patterns are this project's own (Apache-2.0).
 import random
 from collections.abc import Iterator
 
-from names import IN_SENTENCES as NAMES  # beside this file: both are run as scripts
-
+NAMES = """\
+Aaron Abigail Adam Aisha Alan Alex Alice Amanda Amir Amy Ana Andrea Andrew Angela Anna Anthony Antonio Arthur Ben Beth Bianca Brian
+Bruce Carla Carlos Carmen Charlotte Chen Chloe Chris Claire Clara Daniel Daniela David Deborah Diana Diego Dylan Edith Elena Eli
+Elizabeth Ella Emily Emma Eric Eva Fatima Felix Fiona Frank Gabriel George Grace Greta Hana Hannah Harry Hassan Helen Henry Hugo Ian
+Ines Ingrid Irene Isaac Isabel Ivan Jack Jacob James Jane Jasmine Jason Jenny Jessica John Jonas Joseph Joshua Julia Karen Kate
+Kevin Kim Kumar Laura Lena Leo Liam Linda Lisa Louis Lucas Lucy Luis Magnus Marco Maria Mark Martha Martin Mary Matthew Max Maya
+Michael Miguel Mia Mohammed Monica Nadia Nancy Natalie Nathan Nicholas Nina Noah Nora Olga Oliver Omar Oscar Pablo Patrick Paul
+Pedro Peter Priya Rachel Raj Rebecca Richard Rita Robert Rosa Ruth Ryan Sam Samuel Sara Sarah Simon Sofia Sophie Stephen Susan Tanya
+Teresa Thomas Tim Tom Tony Vera Victor Vincent Wei William Yuki Yusuf Zoe""".split()
 DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 MONTHS = "January February March April May June July August September October November December".split()
 TIMES = (
