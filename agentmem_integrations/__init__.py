@@ -5,10 +5,10 @@ Names are imported when first used (PEP 562), so that `import agentmem_integrati
 
 from typing import TYPE_CHECKING
 
-from .lazily import lazily
+from .lazy_imports import lazily
 
 if TYPE_CHECKING:
-    from .embedding.given import GivenVectors
+    from .embedding.given_vectors import GivenVectors
     from .embedding.openai import OpenAIEmbedder
     from .errors import (
         AgentMemError,
@@ -55,7 +55,7 @@ _HOMES = {
         "ModelAccessError", "ModelBusyError", "ModelError", "ModelRequestError", "ModelTimeoutError", "ReplyError", "RerankError",
         "StaleError", "TextTooLongError",
     ),
-    "embedding.given": ("GivenVectors",),
+    "embedding.given_vectors": ("GivenVectors",),
     "embedding.openai": ("OpenAIEmbedder",),
     "llm.openai": ("OpenAIChat",),
 }  # fmt: skip

@@ -8,9 +8,9 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from .config import MEMORY_URL, PATH_LIMIT, Durability, FollowUps, Mode, Settings, Twins
-from .embedding.cache import CachedEmbedder, VectorCache
-from .embedding.given import GivenEmbedder, GivenVectors
+from .embedding.given_vectors import GivenEmbedder, GivenVectors
 from .embedding.model import Model
+from .embedding.vector_cache import CachedEmbedder, VectorCache
 from .engine import Engine, Room
 from .errors import InvalidInputError, NotFoundError, StorageError, shown
 from .mind import Mind
@@ -26,9 +26,9 @@ from .ports import ChatModel, Embedder, Judgement, Reranker
 from .tracing import read_tracing
 
 if TYPE_CHECKING:
-    from .llm.loop import LoopThread
+    from .llm.event_loop import LoopThread
     from .llm.reasoner import CachingReasoner
-    from .pipeline.jobs import Jobs
+    from .pipeline.extraction_jobs import Jobs
     from .storage.sqlite.diagnose import FileState
 
 OPENAI: Final = "openai:"
@@ -112,7 +112,7 @@ def _mind(spec: Any, engine: Engine, writing: Writing, namespace: str) -> Mind |
 
     def make() -> "tuple[CachingReasoner, Jobs]":
         from .llm.reasoner import CachingReasoner
-        from .pipeline.jobs import Jobs
+        from .pipeline.extraction_jobs import Jobs
         from .pipeline.understanding import Understanding
 
         reasoner = CachingReasoner(model, engine.store.learned)
@@ -230,7 +230,7 @@ def open_embedder(engine: Engine, spec: Any, namespace: str) -> Embedder | None:
         identity = spec.identified(_recorded(engine, namespace))
         return None if identity is None else GivenEmbedder(identity)
     if isinstance(spec, str) and spec == "static":
-        from .embedding.lazy import BundledEmbedder
+        from .embedding.bundled import BundledEmbedder
 
         return BundledEmbedder()
     key = _key(spec)
@@ -269,7 +269,7 @@ def _wired(engine: Engine, spec: Any, namespace: str) -> Embedder:
         with contextlib.suppress(NotFoundError):  # a new collection has recorded nothing
             model.assume(engine.store.identity(namespace))
     if getattr(model, "immediate", False):
-        from .embedding.direct import DirectEmbedder
+        from .embedding.immediate import DirectEmbedder
 
         return DirectEmbedder(model)
     from .embedding.queue import QueuedEmbedder
@@ -300,7 +300,7 @@ def open_model(spec: Any) -> Model:
     if hasattr(spec, "lanes") and hasattr(spec, "batch"):  # not `identity`: some must ask somebody for it
         model: Model = spec
         return model
-    from .embedding.anyobject import ObjectModel
+    from .embedding.any_object import ObjectModel
 
     return ObjectModel(spec)
 

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 from .errors import InvalidInputError
 from .memory import AgentMemory, Collection, UserMemory
 from .models import SHARED, AddResult, Memory, UserId
-from .opening import MemoryOrPath, open_memory
+from .open_memory import MemoryOrPath, open_memory
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from .config import EMBEDDING_CACHE_BYTES, FollowUps, Mode, Queue, Twins
-from .embedding.cache import CachedEmbedder, VectorCache
+from .embedding.vector_cache import CachedEmbedder, VectorCache
 from .errors import ClosedError, shown
 from .mind import Mind
 from .models import Scope
@@ -19,7 +19,7 @@ from .ports import Embedder, Reranker, Store
 from .tracing import Tracing
 
 if TYPE_CHECKING:
-    from .llm.loop import LoopThread
+    from .llm.event_loop import LoopThread
     from .pipeline.sweeper import Sweeper
 
 READERS: Final = min(32, 4 + (os.cpu_count() or 1))  # threads for awaited work that may take long: a backup, an export, a repair
@@ -73,7 +73,7 @@ class Engine:
 
     def thinking(self) -> "LoopThread":
         """Return the event loop of language models, made when first needed."""
-        from .llm.loop import LoopThread
+        from .llm.event_loop import LoopThread
 
         if self._thinking is None:
             self._thinking = LoopThread()
@@ -85,8 +85,8 @@ class Engine:
         Args:
             every_s: Seconds from one time to the next; the least that anybody asked for counts. None: as it is.
         """
+        from .pipeline.batching import Write
         from .pipeline.committing import one
-        from .pipeline.stages import Write
         from .pipeline.sweeper import Sweeper
         from .ports import Sweep
 

@@ -22,11 +22,11 @@ from .config import (
     Twins,
 )
 from .engine import Engine, Room
-from .faces import Call, Read, face, twin
 from .models import AddResult, Identity, UserId
 from .pipeline.checks import read_count, read_flag, read_fraction, read_queue
 from .pipeline.normalize import Item
-from .pipeline.outfile import whole_file
+from .pipeline.whole_file import whole_file
+from .sync_async import Call, Read, face, twin
 from .verbs import MemoryVerbs, Porting, Reembedding, Results
 from .verbs.items import Items
 

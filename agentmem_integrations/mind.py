@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .ports import ChatModel
 
 if TYPE_CHECKING:
-    from .llm.loop import LoopThread
+    from .llm.event_loop import LoopThread
     from .llm.reasoner import CachingReasoner
-    from .pipeline.jobs import Jobs
+    from .pipeline.extraction_jobs import Jobs
 
 T = TypeVar("T")
 

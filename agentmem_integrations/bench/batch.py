@@ -1,6 +1,6 @@
 """`add_batch` of several sizes against the same items added one by one."""
 
-from .crowd import one_by_one
+from .callers import one_by_one
 from .figures import Figure, in_turn, ratios, seconds, typical
 from .plan import Plan
 

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Final, TextIO
 
 from ..config import Durability
-from . import batch, decisions, embed, fast, intelligent, langgraph, search, soak, storage
+from . import batch, embed, fast, intelligent, langgraph, model_decisions, search, soak, storage
 from .figures import Figure
 from .plan import QUICK, Plan, Sizes
 from .report import facts, heading, results, table
@@ -30,7 +30,7 @@ MEASURES: Final[dict[str, Callable[[Plan], list[Figure]]]] = {
     "embed": embed.measure,
     "soak": soak.measure,
     "intelligent": intelligent.measure,
-    "decisions": decisions.measure,
+    "decisions": model_decisions.measure,
     "langgraph": langgraph.measure,
     "vectors": _vectors,
 }

@@ -12,12 +12,12 @@ import numpy as np
 
 from .. import AgentMemory
 from ..build import open_model
-from ..embedding.anyobject import ObjectModel
-from ..embedding.lazy import BundledEmbedder
+from ..embedding.any_object import ObjectModel
+from ..embedding.bundled import BundledEmbedder
 from ..embedding.model import Model
 from ..embedding.queue import QueuedEmbedder
 from ..testing.embedders import SleepingModel
-from .crowd import in_threads, one_by_one
+from .callers import in_threads, one_by_one
 from .figures import Figure, in_turn, latency, ratios, seconds, typical
 from .plan import Plan
 from .texts import questions

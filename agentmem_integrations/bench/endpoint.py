@@ -13,8 +13,8 @@ import time
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from ..endpoint.client import Transport
-from ..llm.loop import LoopThread
+from ..endpoint.openai_client import Transport
+from ..llm.event_loop import LoopThread
 from ..llm.openai import OpenAIChat
 from ..ports import ChatMessage, ChatRequest
 from ..testing.openai_server import running_apart

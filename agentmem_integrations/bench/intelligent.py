@@ -15,7 +15,7 @@ from .. import AgentMemory
 from ..llm.openai import OpenAIChat
 from ..models import AddResult
 from ..pipeline.extracting import WINDOW_TURNS
-from .crowd import in_tasks, in_threads, one_by_one
+from .callers import in_tasks, in_threads, one_by_one
 from .figures import Figure, latency
 from .plan import Plan
 from .stub_model import running

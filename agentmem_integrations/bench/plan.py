@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from .. import AgentMemory
 from ..config import Durability
-from .population import Population, populate
+from .many_users import Population, populate
 from .texts import Texts
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..pipeline.features import NAMES
 from ..pipeline.ranking import COLUMNS, GROUPS, Ranking, read_ranking
 from .evidence import FOLDS, Case, cases, default_for
-from .fitting import fit
+from .fit_weights import fit
 from .questions import read, variants
 
 Floats = NDArray[np.float32]

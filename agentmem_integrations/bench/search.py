@@ -6,10 +6,10 @@ from random import Random
 from typing import Final
 
 from .. import AgentMemory
-from .crowd import in_tasks, one_by_one
+from .callers import in_tasks, one_by_one
 from .figures import Figure, latency, seconds, typical
+from .many_users import user_name
 from .plan import Plan
-from .population import user_name
 from .texts import questions
 
 COLD_STARTS: Final = 3

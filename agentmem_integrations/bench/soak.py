@@ -16,7 +16,7 @@ from typing import Final
 
 from .. import AgentMemory
 from .figures import Figure, seconds
-from .load import Latencies, Tally, Worker, awork, compared, work
+from .mixed_load import Latencies, Tally, Worker, awork, compared, work
 from .plan import Plan
 
 THREADS: Final = 4

@@ -6,8 +6,8 @@ import sys
 from typing import Final
 
 from .figures import Figure, seconds, typical
+from .many_users import user_name
 from .plan import Plan
-from .population import user_name
 
 DIM: Final = 256
 FRAMEWORKS: Final = ("langchain", "langchain_core", "langgraph", "llama_index", "pydantic", "openai", "fastembed", "torch")

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from ..testing.apart import running_module
 from ..testing.chat import asked_about
 from ..testing.openai_server import OpenAIServer
+from ..testing.server_process import running_module
 
 
 def answer(body: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..errors import StorageError
 from ..models import Identity
-from .check import Check, Level
+from .check_result import Check, Level
 from .output import memories
 
 if TYPE_CHECKING:

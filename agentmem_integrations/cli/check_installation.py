@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Final
 
-from ..embedding.intact import damaged_files
+from ..embedding.table_checksum import damaged_files
 from ..errors import AgentMemError
-from .check import Check, Level
+from .check_result import Check, Level
 
 OLDEST_PYTHON: Final = (3, 11)
 

@@ -3,9 +3,9 @@
 from collections import Counter
 
 from .arguments import Arguments
-from .check import Check
 from .check_file import check_file
 from .check_installation import check_installation
+from .check_result import Check
 from .output import Output, clean
 from .status import DIFFERS, OK
 

@@ -10,18 +10,18 @@ from typing import Final
 from ..errors import AgentMemError, InvalidInputError
 from .add import add
 from .arguments import Arguments, parser
-from .carry import backup, export, import_
 from .completion import completion
 from .config import config
 from .demo import demo
 from .doctor import doctor
+from .export_import import backup, export, import_
 from .jobs import jobs
 from .manage import delete, purge, stats, update
-from .mend import repair, verify
 from .output import Output
 from .read import get, history, list_memories, search
 from .reembed import reembed
 from .status import ERROR, INTERRUPTED, OK
+from .verify_repair import repair, verify
 
 COMMANDS: Final[Mapping[str, Callable[[Arguments, Output], int]]] = {
     "add": add,

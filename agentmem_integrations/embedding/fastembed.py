@@ -13,10 +13,10 @@ from ..errors import AgentMemError, ClosedError, EmbeddingError, InvalidInputErr
 from ..fastembed_package import import_fastembed
 from ..models import Identity
 from ..ports import Matrix
-from . import folder
-from .folder import Pooling
+from . import model_folder
 from .model import Kind
-from .sessions import Layout, Sessions, layout
+from .model_folder import Pooling
+from .onnx_sessions import Layout, Sessions, layout
 
 if TYPE_CHECKING:
     from fastembed import TextEmbedding
@@ -268,8 +268,8 @@ def _listed(library: Any, spec: FastEmbed, known: str | None, place: Path | None
 
     repository, file, pooling = UNLISTED[known] if known else ("none/none", "", "none")
     if place is not None:
-        file = folder.model_file(place, spec.model_file)
-        pooling = folder.pooling(place) or pooling
+        file = model_folder.model_file(place, spec.model_file)
+        pooling = model_folder.pooling(place) or pooling
     pooling = spec.pooling or pooling
     types = {"mean": PoolingType.MEAN, "cls": PoolingType.CLS, "last": PoolingType.LAST_TOKEN, "none": PoolingType.DISABLED}
     if pooling not in types:
@@ -286,8 +286,8 @@ def _listed(library: Any, spec: FastEmbed, known: str | None, place: Path | None
 def _prefixes(spec: FastEmbed, known: str | None, place: Path) -> dict[Kind, str]:
     """Return what is put before a question and before a passage: as told, else as the card says, else as the folder says."""
     query, passage = next(((q, p) for name, q, p in PREFIXES if known and known.lower().startswith(name.lower())), (None, None))
-    query = next(text for text in (spec.query_prefix, query, folder.prompt(place, "query"), "") if text is not None)
-    passage = next(text for text in (spec.passage_prefix, passage, folder.prompt(place, "passage"), "") if text is not None)
+    query = next(text for text in (spec.query_prefix, query, model_folder.prompt(place, "query"), "") if text is not None)
+    passage = next(text for text in (spec.passage_prefix, passage, model_folder.prompt(place, "passage"), "") if text is not None)
     return {"query": query, "passage": passage}
 
 
@@ -295,4 +295,4 @@ def _revision(session: "TextEmbedding", place: Path, spec: FastEmbed, prefixes: 
     model: Any = session.model
     # How a model is pooled has changed between releases of fastembed: the class that does it is part of what a vector is
     pooling = str(getattr(model, "_pooling", type(model).__name__))
-    return folder.revision(place, model.model_description.model_file, pooling, prefixes["query"], prefixes["passage"])
+    return model_folder.revision(place, model.model_description.model_file, pooling, prefixes["query"], prefixes["passage"])

@@ -8,8 +8,8 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from ..endpoint.address import Endpoint, read_endpoint, read_flag, read_model, read_number
-from ..endpoint.client import Client
-from ..endpoint.trouble import BadReplyError, Trouble
+from ..endpoint.endpoint_errors import BadReplyError, Trouble
+from ..endpoint.openai_client import Client
 from ..errors import EmbeddingError, InvalidInputError, TextTooLongError, shown
 from ..models import Identity
 from ..ports import Matrix

@@ -19,8 +19,8 @@ from ..errors import ClosedError, EmbeddingError
 from ..models import Identity, Scope
 from ..ports import Answer, Matrix, Vector, Wish
 from .backlog import Asking, Backlog, Request
-from .checked import CheckedLane
-from .isolating import isolated
+from .bad_texts import isolated
+from .checked_model import CheckedLane
 from .model import Kind, Model
 
 log = logging.getLogger("agentmem.embedding")

@@ -5,13 +5,13 @@ Names are imported when first used, so that a vector store does not bring in wha
 
 from typing import TYPE_CHECKING
 
-from ..lazily import lazily
+from ..lazy_imports import lazily
 
 if TYPE_CHECKING:
     from .chat_history import AgentMemChatMessageHistory
-    from .labels import escape_label, unescape_label
     from .middleware import MemoryMiddleware
     from .models import langchain_embedder, langchain_llm
+    from .namespace_labels import escape_label, unescape_label
     from .retriever import AgentMemRetriever
     from .static_embeddings import StaticEmbeddings
     from .store import AgentMemStore
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "chat_history": ("AgentMemChatMessageHistory",),
-    "labels": ("escape_label", "unescape_label"),
+    "namespace_labels": ("escape_label", "unescape_label"),
     "middleware": ("MemoryMiddleware",),
     "models": ("langchain_embedder", "langchain_llm"),
     "retriever": ("AgentMemRetriever",),

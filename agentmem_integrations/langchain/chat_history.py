@@ -12,9 +12,9 @@ from ..config import MAX_PAGE
 from ..errors import InvalidInputError
 from ..memory import AgentMemory, Collection
 from ..models import Memory, UserId
-from ..opening import MemoryOrPath, open_memory
-from .sayings import words_of
-from .steps import Steps, awalk, verb, walk
+from ..open_memory import MemoryOrPath, open_memory
+from .message_items import words_of
+from .sync_async_steps import Steps, awalk, verb, walk
 
 COLLECTION: Final = "chat_history"
 

@@ -17,15 +17,15 @@ from ..config import Mode, Using
 from ..errors import InvalidInputError, shown
 from ..memory import AgentMemory
 from ..models import UserId
-from ..opening import Closing, MemoryOrPath
+from ..open_memory import Closing, MemoryOrPath
 from ..pipeline.checks import read_choice
+from .memory_prompt import QUESTION, Recalling, about_tokens
+from .message_items import ROLES, Role, begin_of_turn, question_of, sayings, words_of
 from .models import AgentsModel, open_adapted
-from .recalling import QUESTION, Recalling, about_tokens
-from .sayings import ROLES, Role, begin_of_turn, question_of, sayings, words_of
-from .steps import Steps, awalk, walk
-from .telling import Telling
+from .pending_messages import Telling
+from .run_owner import USER_KEY, Owner, Whose
+from .sync_async_steps import Steps, awalk, walk
 from .tools import memory_tools
-from .whose import USER_KEY, Owner, Whose
 
 if TYPE_CHECKING:
     Request = ModelRequest[Any]

@@ -21,9 +21,9 @@ from ..errors import (
     ModelTimeoutError,
     shown,
 )
-from ..llm.dialect import with_schema
+from ..llm.endpoint_dialect import with_schema
 from ..memory import AgentMemory
-from ..opening import MemoryOrPath, open_memory
+from ..open_memory import MemoryOrPath, open_memory
 from ..ports import ChatReply, ChatRequest
 
 CONCURRENCY: Final = 16

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, field_validator
 
 from ..config import Using
 from ..models import Hit
-from ..opening import open_memory
+from ..open_memory import open_memory
 from ..verbs import MemoryVerbs
 
 

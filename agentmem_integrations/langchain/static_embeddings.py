@@ -2,7 +2,7 @@
 
 from langchain_core.embeddings import Embeddings
 
-from ..embedding.lazy import BundledEmbedder
+from ..embedding.bundled import BundledEmbedder
 
 
 class StaticEmbeddings(Embeddings):

@@ -24,7 +24,7 @@ from ..errors import EmbedderMismatchError, InvalidInputError, shown
 from ..memory import SAME, AgentMemory
 from ..models import Item as StoredItem
 from ..models import ItemAnswer, ItemDelete, ItemGet, ItemOp, ItemPaths, ItemPut, ItemSearch, PathMatch
-from ..opening import Closing, MemoryOrPath, open_memory
+from ..open_memory import Closing, MemoryOrPath, open_memory
 from ..pipeline.checks import read_flag
 from ..verbs.items import Items
 from .store_index import Indexing, read_index

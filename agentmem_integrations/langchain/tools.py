@@ -14,13 +14,13 @@ from ..config import MAX_K
 from ..errors import AgentMemError, EmbeddingError, InvalidInputError, ScopeError
 from ..memory import AgentMemory
 from ..models import UserId
-from ..opening import MemoryOrPath
+from ..open_memory import MemoryOrPath
 from ..pipeline.checks import read_count, read_flag, read_name
+from .memory_prompt import CORE, SPARE, as_lines
+from .message_items import words_of
 from .models import open_adapted
-from .recalling import CORE, SPARE, as_lines
-from .sayings import words_of
-from .steps import Steps, awalk, verb, walk
-from .whose import USER_KEY, Owner, Whose
+from .run_owner import USER_KEY, Owner, Whose
+from .sync_async_steps import Steps, awalk, verb, walk
 
 log = logging.getLogger("agentmem.langchain")
 

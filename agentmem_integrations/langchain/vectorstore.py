@@ -15,7 +15,7 @@ from ..errors import InvalidInputError, shown
 from ..filters import Condition
 from ..memory import AgentMemory, UserMemory
 from ..models import Hit, Memory, UserId
-from ..opening import Closing, MemoryOrPath
+from ..open_memory import Closing, MemoryOrPath
 from .models import langchain_embedder
 from .static_embeddings import StaticEmbeddings
 

@@ -5,7 +5,7 @@ Names are imported when first used, so that a vector store does not bring in wha
 
 from typing import TYPE_CHECKING
 
-from ..lazily import lazily
+from ..lazy_imports import lazily
 
 if TYPE_CHECKING:
     from .chat_store import AgentMemChatStore

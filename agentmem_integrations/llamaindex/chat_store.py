@@ -12,7 +12,7 @@ from ..config import MAX_PAGE
 from ..errors import NotFoundError
 from ..memory import Collection
 from ..models import SHARED, Memory, UserId
-from ..opening import MemoryOrPath
+from ..open_memory import MemoryOrPath
 from .chat_rows import KINDS, StoredMessage, rows_of, stored_messages
 from .connection import Connection, owner, read_owner
 

@@ -19,7 +19,7 @@ from ..config import MEMORY_URL
 from ..errors import InvalidInputError, ScopeError, shown
 from ..memory import AgentMemory
 from ..models import SHARED, UserId
-from ..opening import MemoryOrPath, open_memory
+from ..open_memory import MemoryOrPath, open_memory
 from ..pipeline.checks import read_name
 from .models import llamaindex_embedder, llamaindex_llm
 

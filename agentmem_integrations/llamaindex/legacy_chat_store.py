@@ -7,9 +7,9 @@ from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.storage.chat_store.base import BaseChatStore
 
 from ..models import SHARED, UserId
-from ..opening import MemoryOrPath
+from ..open_memory import MemoryOrPath
 from .chat_store import COLLECTION, AgentMemChatStore
-from .running import run_sync
+from .run_sync import run_sync
 
 
 class AgentMemLegacyChatStore(BaseChatStore):

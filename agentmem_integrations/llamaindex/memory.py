@@ -22,11 +22,11 @@ from ..config import Mode, Using
 from ..errors import InvalidInputError
 from ..memory import AgentMemory
 from ..models import UserId
-from ..opening import MemoryOrPath
+from ..open_memory import MemoryOrPath
 from .chat_store import AgentMemChatStore
 from .connection import Connection, owner
 from .memory_block import ROLES, AgentMemMemoryBlock
-from .running import run_sync
+from .run_sync import run_sync
 
 # What of a memory and of its block is written down beside the file; the rest are objects of the framework or functions
 SAVED: Final = ("token_limit", "token_flush_size", "chat_history_token_ratio", "session_id")

@@ -16,11 +16,11 @@ from ..config import MAX_K, Mode, Using
 from ..errors import AgentMemError, EmbeddingError, InvalidInputError
 from ..memory import AgentMemory
 from ..models import Hit, UserId
-from ..opening import MemoryOrPath
+from ..open_memory import MemoryOrPath
 from ..pipeline.checks import read_name
 from .connection import Connection, owner, read_owner
+from .memory_prompt import render, shortened
 from .messages import item_of, last_question, plain, turns_of
-from .recalled import render, shortened
 
 log = logging.getLogger("agentmem.llamaindex")
 

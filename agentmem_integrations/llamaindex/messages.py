@@ -6,7 +6,7 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatMessage, TextBlock
 
 from ..config import ID_LIMIT
-from .recalled import is_recalled
+from .memory_prompt import is_recalled
 
 
 def words_of(message: ChatMessage) -> str:

@@ -9,7 +9,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from ..config import Using
 from ..memory import AgentMemory
 from ..models import Hit, UserId
-from ..opening import MemoryOrPath
+from ..open_memory import MemoryOrPath
 from ..verbs.scoped import Filter, Kinds
 from .connection import Connection, owner, read_owner
 

@@ -5,7 +5,7 @@ from typing import Any
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.bridge.pydantic import PrivateAttr
 
-from ..embedding.lazy import BundledEmbedder
+from ..embedding.bundled import BundledEmbedder
 
 
 class StaticEmbedding(BaseEmbedding):

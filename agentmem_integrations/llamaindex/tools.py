@@ -9,11 +9,11 @@ from ..config import Mode, Using
 from ..errors import AgentMemError, EmbeddingError, InvalidInputError
 from ..memory import AgentMemory
 from ..models import AddResult, Hit, UserId
-from ..opening import MemoryOrPath
+from ..open_memory import MemoryOrPath
 from ..pipeline.checks import read_name
 from .connection import Connection, owner, read_owner
+from .memory_prompt import framed, line_of
 from .messages import storable
-from .recalled import framed, line_of
 
 log = logging.getLogger("agentmem.llamaindex")
 

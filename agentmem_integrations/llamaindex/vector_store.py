@@ -17,12 +17,12 @@ from llama_index.core.vector_stores.types import (
 
 from ..config import MAX_PAGE
 from ..documents import CHUNK, checked_ids, chunks, documents_of, ids_of, open_documents
-from ..embedding.given import GivenVectors
+from ..embedding.given_vectors import GivenVectors
 from ..errors import InvalidInputError, VectorError, shown
 from ..filters import All, Compare, Condition
 from ..memory import AgentMemory, Collection, UserMemory
 from ..models import Hit, Memory, UserId
-from ..opening import Closing, MemoryOrPath
+from ..open_memory import Closing, MemoryOrPath
 from .metadata_filters import SOURCE, condition_of
 from .models import llamaindex_embedder
 from .nodes import item_of, node_of

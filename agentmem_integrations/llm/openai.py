@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
 from ..endpoint.address import read_endpoint, read_model, read_number
-from ..endpoint.client import AsyncClient, Transport
-from ..endpoint.trouble import BadReplyError, Trouble
+from ..endpoint.endpoint_errors import BadReplyError, Trouble
+from ..endpoint.openai_client import AsyncClient, Transport
 from ..errors import (
     ClosedError,
     InvalidInputError,
@@ -23,8 +23,8 @@ from ..errors import (
     shown,
 )
 from ..ports import ChatReply, ChatRequest
-from .dialect import Dialect
-from .loop import LoopThread
+from .endpoint_dialect import Dialect
+from .event_loop import LoopThread
 
 log = logging.getLogger("agentmem.llm")
 

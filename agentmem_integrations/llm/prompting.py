@@ -16,7 +16,7 @@ from typing import Any, Final
 from ..errors import ReplyError
 from ..models import Fact, Memory, Turn
 from ..ports import ChatMessage
-from . import decisions, facts, questions
+from . import decision_replies, fact_replies, question_replies
 
 EXTRACT: Final = "extract-1"
 DECIDE: Final = "decide-1"
@@ -63,7 +63,7 @@ class Prompt:
 def extraction(turns: Sequence[Turn]) -> Prompt:
     """Return the prompt that asks for the facts in messages. All of them must be of one scope; `facts.read_facts` reads the reply."""
     lines = [line_of(_turn(number, turn)) for number, turn in enumerate(turns, 1)]
-    return _prompt(EXTRACT, lines, facts.SCHEMA, facts.SCHEMA_NAME)
+    return _prompt(EXTRACT, lines, fact_replies.SCHEMA, fact_replies.SCHEMA_NAME)
 
 
 def deciding(new: Sequence[Fact], memories: Sequence[Memory]) -> Prompt:
@@ -74,7 +74,7 @@ def deciding(new: Sequence[Fact], memories: Sequence[Memory]) -> Prompt:
     lines = [line_of(_memory(number, memory)) for number, memory in enumerate(memories, 1)]
     lines += [line_of({"fact": number, "text": fact.text}) for number, fact in enumerate(new, 1)]
     lines.append(f"Decide about {len(new)} fact{'s' if len(new) > 1 else ''}.")  # small models go on where the examples stopped
-    return _prompt(DECIDE, lines, decisions.SCHEMA, decisions.SCHEMA_NAME)
+    return _prompt(DECIDE, lines, decision_replies.SCHEMA, decision_replies.SCHEMA_NAME)
 
 
 def ordering(question: str, memories: Sequence[Memory]) -> Prompt:
@@ -84,14 +84,14 @@ def ordering(question: str, memories: Sequence[Memory]) -> Prompt:
     """
     lines = [line_of({"question": question[:QUESTION_LIMIT]})]
     lines += [line_of(_candidate(number, memory)) for number, memory in enumerate(memories, 1)]
-    return _prompt(RERANK, lines, questions.ORDER_SCHEMA, questions.ORDER_SCHEMA_NAME)
+    return _prompt(RERANK, lines, question_replies.ORDER_SCHEMA, question_replies.ORDER_SCHEMA_NAME)
 
 
 def rewriting(question: str, history: Sequence[str]) -> Prompt:
     """Return the prompt that asks for a question as it reads without what was said before. `questions.read_rewritten` reads the reply."""
     lines = [line_of({"message": number, "text": text[:SAID_LIMIT]}) for number, text in enumerate(history, 1)]
     lines.append(line_of({"question": question[:QUESTION_LIMIT]}))
-    return _prompt(REWRITE, lines, questions.REWRITE_SCHEMA, questions.REWRITE_SCHEMA_NAME)
+    return _prompt(REWRITE, lines, question_replies.REWRITE_SCHEMA, question_replies.REWRITE_SCHEMA_NAME)
 
 
 def repair_request(prompt: Prompt, reply: str, error: ReplyError) -> Prompt:

@@ -13,10 +13,10 @@ from ..errors import AgentMemError, ModelError, ReplyError
 from ..models import SHARED, Decisions, Extraction, Fact, Memory, Scope, Turn
 from ..ports import ChatModel, ChatReply, ChatRequest, Learned, Reasoned
 from . import prompting
-from .decisions import read_decisions
-from .facts import read_facts
+from .decision_replies import read_decisions
+from .fact_replies import read_facts
 from .prompting import Prompt
-from .questions import read_order, read_rewritten
+from .question_replies import read_order, read_rewritten
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from ..errors import AgentMemError, StorageError
 from ..models import Scope
 from ..ports import Keep, Outcome, Store, Vector
-from .retired import Retired
-from .stages import Stage, Write, fail, settle
+from .batching import Stage, Write, fail, settle
+from .retired_embedders import Retired
 
 T = TypeVar("T")
 log = logging.getLogger("agentmem.pipeline")

@@ -6,10 +6,10 @@ from typing import BinaryIO
 
 from ..models import Scope
 from ..ports import Sweep
+from .batching import Write
 from .committing import Commits
-from .lines import Header, header_line, record_line
-from .outfile import whole_file
-from .stages import Write
+from .export_format import Header, header_line, record_line
+from .whole_file import whole_file
 
 EVERY = 1_000  # memories between two reports of progress
 

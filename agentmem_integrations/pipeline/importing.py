@@ -11,12 +11,12 @@ from ..errors import AgentMemError, ConflictError, InvalidInputError, StoreFullE
 from ..models import Identity
 from ..ports import Record, Restore
 from .add import CHUNK
+from .batching import Write
 from .committing import one
-from .line_reader import LineReader, check_embedder
-from .lines import Header, read_header
-from .outfile import read_path
-from .stages import Write
-from .wording import spoken
+from .embedded_text import spoken
+from .export_format import Header, read_header
+from .export_reader import LineReader, check_embedder
+from .whole_file import read_path
 from .writing import Writing
 
 CHUNK_BYTES: Final = 32 * 1024 * 1024  # of lines in one transaction, should they be long

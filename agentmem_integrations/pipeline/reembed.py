@@ -10,9 +10,9 @@ from typing import Final
 
 from ..errors import EmbedderMismatchError, EmbeddingError
 from ..ports import Embedder, QueueingEmbedder, Reembed, Store, Vector, Wanting, WantingPage
+from .batching import Write
 from .committing import one
-from .stages import Write
-from .wording import spoken, vectors_of
+from .embedded_text import spoken, vectors_of
 from .writing import Writing
 
 log = logging.getLogger("agentmem.pipeline")

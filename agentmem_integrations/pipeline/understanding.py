@@ -15,13 +15,13 @@ from typing import Any, Final, TypeVar
 from ..errors import AgentMemError, ConflictError, EmbeddingError, ModelError, StaleError
 from ..models import Decisions, Event, Memory, Scope
 from ..ports import Embedder, Insert, Learned, Reasoned, Reasoner, Resolve, Revision, Update, Vector
+from .batching import Write
 from .committing import one
 from .deciding import Group, Plan, Planning, groups_of, in_rounds, stated
+from .embedded_text import vectors_of
 from .extracting import Drawn, Extracting
 from .facts import memory_of
 from .looking import Looking, NewFact
-from .stages import Write
-from .wording import vectors_of
 from .writing import Writing
 
 T = TypeVar("T")

@@ -28,10 +28,10 @@ from ..ports import (
     Sweep,
     Wish,
 )
+from .batching import Stage, Write, fail
 from .committing import Commits, one
-from .inorder import InOrder
-from .stages import Stage, Write, fail
-from .wording import key_of, spoken, vectors_of
+from .embedded_text import key_of, spoken, vectors_of
+from .in_order import InOrder
 
 T = TypeVar("T")
 log = logging.getLogger("agentmem.pipeline")

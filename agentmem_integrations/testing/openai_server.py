@@ -22,9 +22,9 @@ from typing import Any, Final, Literal, get_args
 import numpy as np
 
 from ..ports import Matrix, Vector
-from .apart import running_module
 from .embedders import HashEmbedder
 from .http_server import Answer, HttpServer, Request
+from .server_process import running_module
 
 Fault = Literal[
     "429", "429-quota", "400", "401", "500", "503", "stall", "drop", "cut", "malformed", "empty",

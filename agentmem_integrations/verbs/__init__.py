@@ -1,13 +1,13 @@
 """What can be done with memories; `AgentMemory` and its views all do it with these verbs."""
 
 from .changing import Changing
+from .export_import import Porting
 from .finding import Finding
-from .mending import Mending
-from .owing import Owing
-from .porting import Porting
+from .jobs import Owing
 from .reembedding import Reembedding
 from .replacing import Replacing
 from .storing import Results, Storing
+from .verify_repair import Mending
 from .warming import Warming
 
 __all__ = ["MemoryVerbs", "Porting", "Reembedding", "Results"]

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
 
 from ..errors import InvalidInputError, ScopeError, shown
-from ..faces import Call, Change, Later, face, twin
 from ..filters import parse
 from ..models import Memory, UserId
+from ..pipeline.batching import Write
 from ..pipeline.checks import (
     read_choice,
     read_expiry,
@@ -21,8 +21,8 @@ from ..pipeline.checks import (
     read_text,
 )
 from ..pipeline.committing import one
-from ..pipeline.stages import Write
 from ..ports import Delete, Outcome, Purge, Selection, Update
+from ..sync_async import Call, Change, Later, face, twin
 from .scoped import Filter, Ids, Kinds, Moment, Scoped
 
 Collections = Literal["this", "all"]

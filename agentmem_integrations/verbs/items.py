@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from ..engine import Room
 from ..errors import InvalidInputError, shown
-from ..faces import Call, Change, Later, Read, face, twin
 from ..models import Identity, ItemAnswer, ItemOp, Path
+from ..pipeline.batching import Write
 from ..pipeline.checks import read_name
 from ..pipeline.committing import one
 from ..pipeline.items import ItemHallway, checked, read_path
-from ..pipeline.stages import Write
 from ..ports import Outcome, PurgeItems, Sweep
+from ..sync_async import Call, Change, Later, Read, face, twin
 
 Answers = list[ItemAnswer]
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from ..build import open_embedder
 from ..errors import InvalidInputError
-from ..faces import Call, Read, face, twin
 from ..pipeline.reembed import ReembedHallway
+from ..sync_async import Call, Read, face, twin
 from .progress import Progress, reporting
 from .scoped import Scoped
 

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from ..errors import TextError
-from ..faces import Call, Change, face, twin
 from ..filters import parse
 from ..models import AddResult, UserId
 from ..pipeline.checks import read_flag
 from ..pipeline.normalize import Common, Item
 from ..ports import Selection
+from ..sync_async import Call, Change, face, twin
 from .scoped import Filter, Scoped
 
 

@@ -6,13 +6,13 @@ from typing import Any, get_args
 
 from ..config import LEASE, Mode
 from ..errors import InvalidInputError
-from ..faces import Call, Change, Read, Thought, face, twin
 from ..mind import Mind
 from ..models import AddResult, Scope, UserId
 from ..pipeline.add import OnError
 from ..pipeline.checks import read_choice, read_flag
 from ..pipeline.ids import new_id
 from ..pipeline.normalize import Common, Item
+from ..sync_async import Call, Change, Read, Thought, face, twin
 from .progress import Progress, reporting
 from .scoped import Moment, Scoped
 

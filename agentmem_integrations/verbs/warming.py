@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from ..errors import InvalidInputError, shown
-from ..faces import Call, Read, face, twin
 from ..models import UserId
 from ..pipeline.checks import read_text
+from ..sync_async import Call, Read, face, twin
 from .scoped import Scoped
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from agentmem_integrations.bench import main
 from agentmem_integrations.bench.evidence import Case, cases
-from agentmem_integrations.bench.fitting import ALLOWED, fit
+from agentmem_integrations.bench.fit_weights import ALLOWED, fit
 from agentmem_integrations.bench.questions import read, variants
 from agentmem_integrations.bench.ranking_report import chance, stages, written
 from agentmem_integrations.pipeline.features import NAMES

@@ -5,7 +5,7 @@ import pytest
 
 from agentmem_integrations import AgentMemory
 from agentmem_integrations.bench import BENCHMARKS, main
-from agentmem_integrations.bench.load import Latencies, Tally, Worker, compared, work
+from agentmem_integrations.bench.mixed_load import Latencies, Tally, Worker, compared, work
 from agentmem_integrations.testing.embedders import HashEmbedder
 
 CALLS = {"add_batch"}  # each worker begins with one; a busy machine comes no further in three seconds

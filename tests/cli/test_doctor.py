@@ -182,7 +182,7 @@ def test_owed_vectors_and_dead_jobs_are_warnings(path: str, capsys: Capture, mon
     assert "2 memories wait for their vector" in warning(path, capsys, "--embedder", "none")["said"]
     with AgentMemory(path, namespace="facts", embedder=None, llm=ScriptedChat(lambda request: "garbage"), mode="intelligent") as mem:
         mem.add("I live in Porto", user_id="ana")
-        monkeypatch.setattr("agentmem_integrations.pipeline.jobs.ATTEMPTS", 1)
+        monkeypatch.setattr("agentmem_integrations.pipeline.extraction_jobs.ATTEMPTS", 1)
         mem.flush()
     _, found = examined(path, capsys, "--embedder", "none")
     assert [check["said"] for check in found] == ["2 memories wait for their vector", "1 extractions of facts were given up"]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from agentmem_integrations import SHARED, AgentMemory, InvalidInputError, ScopeError
-from agentmem_integrations.embedding.cache import ENTRY_BYTES, CachedEmbedder, VectorCache
+from agentmem_integrations.embedding.vector_cache import ENTRY_BYTES, CachedEmbedder, VectorCache
 from agentmem_integrations.fingerprint import embedding_key
 from agentmem_integrations.models import Identity
 from agentmem_integrations.ports import Matrix, Vector
@@ -396,7 +396,7 @@ def test_warm_works_without_a_model(path: str, opened: Opened) -> None:
 def test_a_forked_child_finds_no_lock_held(run_python: Callable[..., str]) -> None:
     run_python("""
 import os, time
-from agentmem_integrations.embedding.cache import VectorCache
+from agentmem_integrations.embedding.vector_cache import VectorCache
 cache = VectorCache(10_000)
 cache._lock.acquire()
 pid = os.fork()

@@ -14,7 +14,7 @@ from agentmem_integrations.models import Scope
 from agentmem_integrations.ports import Selection, Update
 from agentmem_integrations.storage.sqlite.store import SqliteStore
 from agentmem_integrations.testing.embedders import FailingEmbedder, HashEmbedder
-from agentmem_integrations.testing.faults import PowerLossVFS
+from agentmem_integrations.testing.faulty_disks import PowerLossVFS
 
 Opened = Callable[..., AgentMemory]
 

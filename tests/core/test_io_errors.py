@@ -1,6 +1,6 @@
 """A disk that is full or fails is a clear error, loses nothing, and is forgotten once it works again.
 
-`testing.faults.FailingVFS` lies under SQLite and fails the n-th write, sync, ... of a call, for every n until the call gets by.
+`testing.faulty_disks.FailingVFS` lies under SQLite and fails the n-th write, sync, ... of a call, for every n until the call gets by.
 """
 
 import shutil
@@ -20,7 +20,7 @@ from agentmem_integrations.storage.sqlite import checkpoints
 from agentmem_integrations.storage.sqlite.store import SqliteStore
 from agentmem_integrations.testing.contract import insert
 from agentmem_integrations.testing.embedders import HashEmbedder
-from agentmem_integrations.testing.faults import FailingVFS, Operation
+from agentmem_integrations.testing.faulty_disks import FailingVFS, Operation
 
 Opened = Callable[..., AgentMemory]
 Texts = dict[str, str]

@@ -10,7 +10,7 @@ import pytest
 
 from agentmem_integrations import AgentMemory, NetworkFilesystemWarning
 from agentmem_integrations.storage.sqlite import mounts
-from agentmem_integrations.storage.sqlite.mounts import filesystem, is_share
+from agentmem_integrations.storage.sqlite.network_filesystems import filesystem, is_share
 
 Opened = Callable[..., AgentMemory]
 

@@ -15,7 +15,7 @@ from agentmem_integrations import AgentMemory
 from agentmem_integrations.pipeline.phrases import LONGEST, MOST, quoted
 from agentmem_integrations.pipeline.ranking import default_ranking
 from agentmem_integrations.pipeline.score import rank
-from agentmem_integrations.storage.sqlite.words import lexical_form, phrase_expression
+from agentmem_integrations.storage.sqlite.text_index import lexical_form, phrase_expression
 
 Opened = Callable[..., AgentMemory]
 

@@ -1,7 +1,7 @@
 """What was acknowledged survives a power cut, which takes what the operating system had not synced yet.
 
 Killing a process tests nothing of that: the operating system keeps what the process wrote. So a layer under SQLite
-(`testing.faults.PowerLossVFS`) remembers what was not synced, and drops it. `tests/long` has the same with many more rounds.
+(`testing.faulty_disks.PowerLossVFS`) remembers what was not synced, and drops it. `tests/long` has the same with many more rounds.
 """
 
 import random
@@ -14,7 +14,7 @@ from long.crashes import cut_rounds, is_sound
 
 from agentmem_integrations import AgentMemory
 from agentmem_integrations.storage.sqlite import checkpoints
-from agentmem_integrations.testing.faults import PowerLossVFS
+from agentmem_integrations.testing.faulty_disks import PowerLossVFS
 
 Opened = Callable[..., AgentMemory]
 

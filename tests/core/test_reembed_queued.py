@@ -9,8 +9,8 @@ import apsw
 import pytest
 
 from agentmem_integrations import AgentMemory, EmbeddingError
-from agentmem_integrations.embedding.cache import CachedEmbedder
-from agentmem_integrations.embedding.lazy import BundledEmbedder
+from agentmem_integrations.embedding.bundled import BundledEmbedder
+from agentmem_integrations.embedding.vector_cache import CachedEmbedder
 from agentmem_integrations.pipeline import reembed as hallway
 from agentmem_integrations.testing.embedders import BlockingEmbedder, HashEmbedder
 

@@ -135,7 +135,7 @@ def test_no_texts_give_no_rows(model: FastEmbedModel) -> None:
 
 
 def test_lanes_of_one_thread_share_one_session_and_a_lone_caller_gets_all_cores(minilm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agentmem_integrations.embedding.sessions.available_cores", lambda: 4)
+    monkeypatch.setattr("agentmem_integrations.embedding.onnx_sessions.available_cores", lambda: 4)
     opened = FastEmbed(str(minilm)).open()
     sessions = opened._open()
     assert (sessions.layout.lanes, sessions.layout.threads, sessions.layout.wide) == (4, 1, 4)
@@ -195,7 +195,7 @@ FORK = """
 import os, signal, sys, threading
 from agentmem_integrations import AgentMemory
 from agentmem_integrations.embedding import FastEmbed
-from agentmem_integrations.embedding.sessions import _all
+from agentmem_integrations.embedding.onnx_sessions import _all
 
 folder, threads = sys.argv[1], int(sys.argv[2]) or None
 mem = AgentMemory("memory.db", embedder=FastEmbed(folder, sessions=2, threads=threads))

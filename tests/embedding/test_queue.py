@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentmem_integrations import AgentMemory, ClosedError, EmbeddingError, InvalidInputError
-from agentmem_integrations.embedding.anyobject import BATCH, ObjectModel
+from agentmem_integrations.embedding.any_object import BATCH, ObjectModel
 from agentmem_integrations.embedding.backlog import TURNS, Backlog, Request
-from agentmem_integrations.embedding.isolating import isolated
+from agentmem_integrations.embedding.bad_texts import isolated
 from agentmem_integrations.embedding.model import Kind, Lane
 from agentmem_integrations.embedding.queue import QueuedEmbedder
 from agentmem_integrations.models import Identity, Scope
@@ -448,7 +448,7 @@ def test_an_interrupted_caller_leaves_no_work_behind(queued: Any, monkeypatch: p
 def test_a_forked_child_has_a_queue_of_its_own(run_python: Callable[..., str]) -> None:
     run_python("""
 import os, threading, time
-from agentmem_integrations.embedding.anyobject import ObjectModel
+from agentmem_integrations.embedding.any_object import ObjectModel
 from agentmem_integrations.embedding.queue import QueuedEmbedder
 from agentmem_integrations.testing.embedders import BlockingEmbedder
 

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from agentmem_integrations.endpoint.address import Endpoint
-from agentmem_integrations.endpoint.trouble import Attempts, Trouble, trouble_of_status
+from agentmem_integrations.endpoint.endpoint_errors import Attempts, Trouble, trouble_of_status
 
 PATIENT = Endpoint(None, "key", max_retries=5, retry_wait_s=1.0, max_wait_s=60.0)
 

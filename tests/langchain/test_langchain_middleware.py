@@ -22,10 +22,10 @@ from langgraph.types import Command
 
 from agentmem_integrations import SHARED, AgentMemory, InvalidInputError, ScopeError
 from agentmem_integrations.langchain import MemoryMiddleware
+from agentmem_integrations.langchain.memory_prompt import CLOSING, OPENING, about_tokens
 from agentmem_integrations.langchain.middleware import RECALL
-from agentmem_integrations.langchain.recalling import CLOSING, OPENING, about_tokens
 from agentmem_integrations.testing.embedders import HashEmbedder
-from agentmem_integrations.testing.faults import FailingVFS
+from agentmem_integrations.testing.faulty_disks import FailingVFS
 from agentmem_integrations.testing.langchain_model import ScriptedChatModel, calling
 
 Opened = Callable[..., AgentMemory]
@@ -144,7 +144,7 @@ import sys
 from langchain.agents import create_agent
 from agentmem_integrations.langchain import MemoryMiddleware
 from agentmem_integrations.testing.embedders import HashEmbedder
-from agentmem_integrations.testing.faults import FailingVFS
+from agentmem_integrations.testing.faulty_disks import FailingVFS
 from agentmem_integrations.testing.langchain_model import ScriptedChatModel
 model = ScriptedChatModel(script=["Well."])
 agent = create_agent(model, middleware=[MemoryMiddleware(sys.argv[1])])

@@ -25,7 +25,7 @@ from agentmem_integrations import (
     ModelTimeoutError,
 )
 from agentmem_integrations.langchain import langchain_embedder, langchain_llm
-from agentmem_integrations.llm.facts import SCHEMA
+from agentmem_integrations.llm.fact_replies import SCHEMA
 from agentmem_integrations.ports import ChatMessage, ChatRequest
 from agentmem_integrations.testing.chat import RuleChat
 from agentmem_integrations.testing.langchain_model import ScriptedChatModel

@@ -15,7 +15,7 @@ from langchain_tests.unit_tests import ToolsUnitTests
 from agentmem_integrations import AgentMemory, InvalidInputError, ScopeError
 from agentmem_integrations.langchain import memory_tools
 from agentmem_integrations.testing.embedders import HashEmbedder
-from agentmem_integrations.testing.faults import FailingVFS
+from agentmem_integrations.testing.faulty_disks import FailingVFS
 from agentmem_integrations.testing.langchain_model import ScriptedChatModel, calling
 
 Opened = Callable[..., AgentMemory]

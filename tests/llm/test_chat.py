@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from agentmem_integrations.errors import ModelError, ReplyError
-from agentmem_integrations.llm.decisions import read_decisions
-from agentmem_integrations.llm.facts import read_facts
+from agentmem_integrations.llm.decision_replies import read_decisions
+from agentmem_integrations.llm.fact_replies import read_facts
 from agentmem_integrations.llm.prompting import deciding, extraction, repair_request
 from agentmem_integrations.models import Fact, Memory, Turn
 from agentmem_integrations.pipeline.dates import resolve

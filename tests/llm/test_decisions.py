@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentmem_integrations.errors import ReplyError
-from agentmem_integrations.llm.decisions import EVENTS, MAX_DELETED, MAX_SUPERSEDED, SCHEMA, read_decisions
+from agentmem_integrations.llm.decision_replies import EVENTS, MAX_DELETED, MAX_SUPERSEDED, SCHEMA, read_decisions
 from agentmem_integrations.models import Decision, Fact, Memory
 
 FACTS = [Fact("Ana moved to the coast", (0,)), Fact("Ana likes tea", (0,))]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from llm.replies import BOTH, GOOD, READABLE, UNREADABLE, A, J, one
 
 from agentmem_integrations.errors import AgentMemError, ModelError, ReplyError
-from agentmem_integrations.llm.facts import DEFAULT_KIND, FACT_KINDS, MAX_FACTS, SCHEMA, read_facts
+from agentmem_integrations.llm.fact_replies import DEFAULT_KIND, FACT_KINDS, MAX_FACTS, SCHEMA, read_facts
 from agentmem_integrations.llm.lenient_json import documents
 from agentmem_integrations.models import Fact, Turn
 

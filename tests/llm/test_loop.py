@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from agentmem_integrations import ClosedError
-from agentmem_integrations.llm.loop import LoopThread
+from agentmem_integrations.llm.event_loop import LoopThread
 from agentmem_integrations.testing.openai_server import OpenAIServer
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
@@ -142,7 +142,7 @@ def test_many_threads_that_come_first_at_once_share_one_loop(loop: LoopThread) -
 
 PROLOGUE = """
 import asyncio, os, sys, threading
-from agentmem_integrations.llm.loop import LoopThread
+from agentmem_integrations.llm.event_loop import LoopThread
 from agentmem_integrations.llm.openai import OpenAIChat
 from agentmem_integrations.ports import ChatMessage, ChatRequest
 request = ChatRequest((ChatMessage("user", "tea"),))

@@ -20,7 +20,7 @@ from agentmem_integrations import (
     OpenAIChat,
 )
 from agentmem_integrations.build import chat_model
-from agentmem_integrations.llm.loop import LoopThread
+from agentmem_integrations.llm.event_loop import LoopThread
 from agentmem_integrations.ports import ChatMessage, ChatReply, ChatRequest
 from agentmem_integrations.testing.openai_server import Fault, OpenAIServer
 
@@ -381,7 +381,7 @@ async def test_openai_itself_is_asked_by_the_newer_name_of_the_limit(monkeypatch
 
 
 def test_every_cause_of_a_trouble_has_an_error() -> None:
-    from agentmem_integrations.endpoint.trouble import Cause
+    from agentmem_integrations.endpoint.endpoint_errors import Cause
     from agentmem_integrations.llm.openai import WAYS_OUT
 
     assert set(WAYS_OUT) == set(get_args(Cause))

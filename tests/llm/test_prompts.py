@@ -13,8 +13,8 @@ from tokenizers import Tokenizer
 
 from agentmem_integrations import embedding
 from agentmem_integrations.errors import ReplyError
-from agentmem_integrations.llm.decisions import read_decisions
-from agentmem_integrations.llm.facts import read_facts
+from agentmem_integrations.llm.decision_replies import read_decisions
+from agentmem_integrations.llm.fact_replies import read_facts
 from agentmem_integrations.llm.prompting import (
     DECIDE,
     ECHO_LIMIT,
@@ -30,7 +30,7 @@ from agentmem_integrations.llm.prompting import (
     repair_request,
     rewriting,
 )
-from agentmem_integrations.llm.questions import read_order, read_rewritten
+from agentmem_integrations.llm.question_replies import read_order, read_rewritten
 from agentmem_integrations.models import DateSpan, Fact, Memory, Turn
 from agentmem_integrations.ports import ChatMessage
 

@@ -28,7 +28,7 @@ from agentmem_integrations import AgentMemory
 from agentmem_integrations.models import ItemDelete, ItemPut, ItemSearch
 from agentmem_integrations.storage.sqlite import checkpoints
 from agentmem_integrations.storage.sqlite.statements import statements
-from agentmem_integrations.testing.faults import FailingVFS, Operation
+from agentmem_integrations.testing.faulty_disks import FailingVFS, Operation
 
 USER = "user 0"
 SECRET = "plughsecret"  # noqa: S105 - a word to look for

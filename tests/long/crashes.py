@@ -22,10 +22,10 @@ import apsw
 
 from agentmem_integrations import AgentMemError, AgentMemory
 from agentmem_integrations.config import Durability
-from agentmem_integrations.pipeline.wording import spoken
+from agentmem_integrations.pipeline.embedded_text import spoken
 from agentmem_integrations.ports import Vector
 from agentmem_integrations.testing.embedders import HashEmbedder
-from agentmem_integrations.testing.faults import PowerLossVFS
+from agentmem_integrations.testing.faulty_disks import PowerLossVFS
 
 WORKERS = 3
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agentmem_integrations import AgentMemory, InvalidInputError, ModelTimeoutError, ReplyError
-from agentmem_integrations.llm.questions import MAX_QUESTION, read_rewritten
+from agentmem_integrations.llm.question_replies import MAX_QUESTION, read_rewritten
 from agentmem_integrations.testing.chat import GARBAGE, ScriptedChat
 
 Open = Callable[..., AgentMemory]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agentmem_integrations import AgentMemory, InvalidInputError, ModelBusyError, ModelError, OpenAIChat, ReplyError
-from agentmem_integrations.llm.questions import read_order
+from agentmem_integrations.llm.question_replies import read_order
 from agentmem_integrations.ports import ChatRequest
 from agentmem_integrations.testing.chat import GARBAGE, ScriptedChat
 from agentmem_integrations.testing.openai_server import OpenAIServer

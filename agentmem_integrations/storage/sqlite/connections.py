@@ -22,8 +22,8 @@ from ...config import BUSY_TIMEOUT_S, MEMORY_URL, Durability
 from ...errors import ClosedError, NotADatabaseError, SchemaError, StorageError, StoreBusyError, StoreFullError
 from . import bm25, extension
 from .checkpoints import Checkpointer
-from .forks import Gate
-from .mounts import warn_of_network
+from .fork_guard import Gate
+from .network_filesystems import warn_of_network
 from .schema import migrate, version
 from .scrub import scrub
 from .statements import migrations

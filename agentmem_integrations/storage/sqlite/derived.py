@@ -11,7 +11,7 @@ import apsw
 
 from ...models import Memory
 from ...ports import TEXT_FIELD, Vector
-from .keeping import Kept, keep
+from .kept_vectors import Kept, keep
 from .seals import seal
 from .statements import Row, statements
 

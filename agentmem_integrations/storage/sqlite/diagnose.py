@@ -11,7 +11,7 @@ import apsw
 from ...models import Identity
 from . import extension
 from .connections import WAL_LIMIT, reported
-from .mounts import network_filesystem
+from .network_filesystems import network_filesystem
 from .schema import version
 from .statements import migrations, query
 

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from ...ports import Ask, Candidates
 from .bm25 import SMALL_SCOPE, ranked
-from .chosen import ChosenKeys
+from .filter_cache import ChosenKeys
 from .nearest import MatrixCache, Version
 from .rows import micros, owner
 from .statements import Row, query
+from .text_index import match_expression, phrase_expression
 from .where import chosen, narrowed, visible
-from .words import match_expression, phrase_expression
 
 Scores = dict[int, float]
 

@@ -13,7 +13,7 @@ from .extractions import Extractions
 from .item_vectors import CHANGES_KEPT
 from .rows import MICROSECOND, micros
 from .statements import query, statements
-from .words import lexical_form
+from .text_index import lexical_form
 
 SWEEP_AT_ONCE: Final = 1_000
 

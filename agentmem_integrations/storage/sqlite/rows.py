@@ -12,7 +12,7 @@ from ...filters import canonical
 from ...models import SHARED, Memory, Scope
 from ...ports import Vector
 from .statements import Row
-from .words import context_words, lexical_form
+from .text_index import context_words, lexical_form
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)

@@ -14,7 +14,7 @@ from .nearest import FOREVER, Keys
 from .postings import Ints, Segment, Vocabulary
 from .rows import NOT_AS_WRITTEN, damaged
 from .statements import Row
-from .words import question_words
+from .text_index import question_words
 
 TOKENIZER: Final = ("porter", ["unicode61", "remove_diacritics", "2"])  # as the text index has it
 COLUMNS: Final = 14  # of `load_sayings`

@@ -32,20 +32,20 @@ from ...ports import (
     Vector,
     WantingPage,
 )
-from . import extension, keeping, reembedding
+from . import extension, kept_vectors, reembedding
 from .backup import copy_to
 from .catalog import Catalog, check_embedder, told_as_fields
-from .chosen import ChosenKeys
 from .connections import Connections
 from .diagnose import list_collections, log_bytes
 from .extractions import claim, read_jobs, read_replies, revision
+from .filter_cache import ChosenKeys
 from .gather import Gatherer
 from .history import told
+from .integrity.repair import Repairing
+from .integrity.verify import Progress, Verifying
 from .item_vectors import ItemVectors
 from .items import ItemReader
 from .lexicon import Lexicons
-from .mending.repair import Repairing
-from .mending.verify import Progress, Verifying
 from .nearest import FOREVER, MatrixCache, Version
 from .records import dumped, taken
 from .rows import memory_of, micros, owner, vectors_in
@@ -268,19 +268,19 @@ class SqliteStore:
         if not self._cache_budget:
             return {}
         with self._connections.read() as connection:
-            return keeping.kept(connection, keys)
+            return kept_vectors.kept(connection, keys)
 
     def kept_for(self, namespace: str, scope: Scope, most: int) -> Mapping[bytes, Vector]:
         """Return what is kept of an owner's texts and questions, the newest first, up to so many bytes of vectors."""
         with self._connections.read() as connection:
             collection = self._catalog.collection(connection, namespace)
             found = query(connection, "find_scope", (collection.no, *owner(scope)))
-            return keeping.kept_for(connection, found[0][0], most) if found else {}
+            return kept_vectors.kept_for(connection, found[0][0], most) if found else {}
 
     def kept_usage(self) -> Mapping[str, int]:
         """Return how many vectors are kept, and their bytes."""
         with self._connections.read() as connection:
-            return keeping.usage(connection)
+            return kept_vectors.usage(connection)
 
     def warm(self, namespace: str, scope: Scope) -> int:
         """Read an owner's vectors into RAM; return how many are there."""

@@ -19,7 +19,7 @@ from agentmem_integrations import AgentMemory, SchemaError, StorageError, StoreF
 from agentmem_integrations.storage.sqlite import connections, schema
 from agentmem_integrations.storage.sqlite.statements import migrations
 from agentmem_integrations.testing.embedders import FailingEmbedder, HashEmbedder
-from agentmem_integrations.testing.faults import FailingVFS, PowerLossVFS
+from agentmem_integrations.testing.faulty_disks import FailingVFS, PowerLossVFS
 
 Opened = Callable[..., AgentMemory]
 Run = Callable[..., str]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from ..endpoint.trouble import Trouble
+from ..endpoint.endpoint_errors import Trouble
 from ..ports import ChatRequest
 
 Format = Literal["schema", "json", "text"]

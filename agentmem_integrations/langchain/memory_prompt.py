@@ -11,8 +11,8 @@ from ..filters import parse
 from ..llm.prompting import line_of
 from ..models import Memory
 from ..pipeline.checks import read_choice, read_count, read_fraction, read_kinds, read_name
-from .steps import Steps, verb
-from .whose import Owner
+from .run_owner import Owner
+from .sync_async_steps import Steps, verb
 
 log = logging.getLogger("agentmem.langchain")
 

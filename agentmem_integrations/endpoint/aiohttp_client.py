@@ -15,7 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 
 from .address import KEEP_S, OPENAI_URL, Endpoint
-from .trouble import Trouble, trouble_of_status
+from .endpoint_errors import Trouble, trouble_of_status
 
 # What the openai package reads from the environment too, for keys that belong to several organizations or projects
 FROM_ENVIRONMENT: Final = {"OpenAI-Organization": "OPENAI_ORG_ID", "OpenAI-Project": "OPENAI_PROJECT_ID"}

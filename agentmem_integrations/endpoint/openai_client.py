@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from ..errors import InvalidInputError
 from .address import KEEP_S, Endpoint
-from .trouble import Attempts, BadReplyError, Trouble, trouble_of_status
+from .endpoint_errors import Attempts, BadReplyError, Trouble, trouble_of_status
 
 if TYPE_CHECKING:
-    from .direct import DirectSession
+    from .aiohttp_client import DirectSession
 
 T = TypeVar("T")
 Path = Literal["/embeddings", "/chat/completions"]
@@ -134,7 +134,7 @@ def _session(endpoint: Endpoint, concurrency: int, transport: Transport) -> "_Pa
         raise InvalidInputError('transport="aiohttp" needs a package that is not installed: pip install "openai[aiohttp]", or leave it out')
     if not installed or transport == "httpx":
         return _PackageSession(endpoint, concurrency)
-    from .direct import DirectSession
+    from .aiohttp_client import DirectSession
 
     return DirectSession(endpoint, concurrency)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from .. import AgentMemory
 from ..config import Durability
-from .crowd import in_tasks
+from .callers import in_tasks
 from .texts import Texts
 
 IN_FLIGHT = 1_000

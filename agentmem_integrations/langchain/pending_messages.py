@@ -13,9 +13,9 @@ from typing import Final
 
 from ..config import Mode
 from ..errors import AgentMemError, InvalidInputError
-from .sayings import Saying
-from .steps import Steps, verb
-from .whose import Owner
+from .message_items import Saying
+from .run_owner import Owner
+from .sync_async_steps import Steps, verb
 
 log = logging.getLogger("agentmem.langchain")
 

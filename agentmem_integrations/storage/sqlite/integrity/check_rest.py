@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import apsw
 
-from ..keeping import vector_of
+from ..kept_vectors import vector_of
 from ..statements import query
 from .check_memories import readable
 from .findings import Findings

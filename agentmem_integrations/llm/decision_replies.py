@@ -11,7 +11,7 @@ from typing import Any, Final
 from ..errors import ReplyError
 from ..fingerprint import normalise
 from ..models import Decision, Decisions, EventKind, Fact, Memory
-from .reading import MAX_TEXT, counted, field_of, numbers, rows_of, words
+from .reply_rows import MAX_TEXT, counted, field_of, numbers, rows_of, words
 
 MAX_SUPERSEDED: Final = 3
 """Memories that one fact may replace."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 from ..errors import ReplyError
 from ..fingerprint import normalise
 from ..models import KINDS, Extraction, Fact, Turn
-from .reading import MAX_TEXT, counted, field_of, fraction, moment, names, numbers, rows_of, words
+from .reply_rows import MAX_TEXT, counted, field_of, fraction, moment, names, numbers, rows_of, words
 
 MAX_FACTS: Final = 100
 """Facts taken from one reply. A window of messages has a tenth of that; a model that writes more is running in circles."""

@@ -15,9 +15,9 @@ from ..config import LEASE
 from ..errors import AgentMemError, ClosedError, ModelAccessError, ModelBusyError, ModelTimeoutError, StorageError
 from ..models import AddResult, Job, Memory, Scope
 from ..ports import Owe, PutOff, Renew, Selection
+from .batching import Write
 from .committing import one
 from .ids import new_id
-from .stages import Write
 from .understanding import Understanding, Understood
 from .writing import Writing
 

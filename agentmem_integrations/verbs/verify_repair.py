@@ -1,8 +1,8 @@
 """Verbs that compare what is stored with itself: verify, repair."""
 
-from ..faces import Call, Read, face, twin
 from ..models import Report, Scope, UserId
-from ..pipeline.mending import RepairHallway
+from ..pipeline.repairing import RepairHallway
+from ..sync_async import Call, Read, face, twin
 from .progress import Progress, reporting
 from .scoped import Scoped
 

@@ -12,7 +12,7 @@ from ....fingerprint import fingerprint
 from ....models import Memory
 from ..rows import memory_of
 from ..statements import Row, query
-from ..words import context_words, lexical_form
+from ..text_index import context_words, lexical_form
 from .check_words import Cutter, Index, varints
 from .findings import Findings
 

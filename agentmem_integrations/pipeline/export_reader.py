@@ -13,7 +13,7 @@ from ..filters import check_json
 from ..models import SHARED, EventKind, Identity, Memory, Scope
 from ..ports import TEXT_FIELD, Line, Record, Vector
 from .checks import read_fraction, read_kind, read_metadata, read_moment, read_name
-from .lines import MAYBE_TIMES, NAMES, TIMES, Header, derived_twin, read_object
+from .export_format import MAYBE_TIMES, NAMES, TIMES, Header, derived_twin, read_object
 
 UNIT: Final = 1e-3  # how far from 1 the length of a stored vector may be
 _KEYS: Final = {

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar
 
 from .engine import Engine
 from .mind import Mind
-from .pipeline.stages import Write
+from .pipeline.batching import Write
 from .pipeline.writing import Writing
 from .tracing import Watched, log
 
 if TYPE_CHECKING:
-    from .pipeline.jobs import Jobs
+    from .pipeline.extraction_jobs import Jobs
 
 P = ParamSpec("P")
 V = TypeVar("V")

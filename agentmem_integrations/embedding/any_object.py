@@ -9,8 +9,8 @@ import numpy as np
 from ..errors import EmbeddingError, InvalidInputError, shown
 from ..models import Identity
 from ..ports import Matrix
-from .checked import check_identity
-from .eventloop import PrivateLoop
+from .checked_model import check_identity
+from .event_loop import PrivateLoop
 from .model import Kind, Lane
 
 BATCH: Final = 64  # texts in one call, unless the object has a `batch`: enough for a service, and a question waits for no more

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .stages import Write
+from .batching import Write
 
 
 class InOrder:

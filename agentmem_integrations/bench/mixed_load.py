@@ -16,7 +16,7 @@ from typing import Any, Final
 from .. import AgentMemError, AgentMemory
 from ..models import AddResult, Hit, Memory
 from .figures import Figure
-from .population import user_name
+from .many_users import user_name
 
 WIDTH: Final = math.log(1.02)  # of a bucket of `Latencies`: two per cent
 BATCH: Final = 20

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import BinaryIO, cast
 
 from ..errors import InvalidInputError
-from ..faces import Call, Read, face, twin
 from ..models import UserId
 from ..pipeline.checks import read_flag
 from ..pipeline.exporting import ExportHallway
 from ..pipeline.importing import ImportHallway, opened
+from ..sync_async import Call, Read, face, twin
 from .progress import Progress, reporting
 from .scoped import Scoped
 

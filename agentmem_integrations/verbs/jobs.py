@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 
-from ..faces import Call, Change, Read, face, twin
 from ..models import Job, UserId
+from ..pipeline.batching import Write
 from ..pipeline.checks import read_count, read_ids
 from ..pipeline.committing import one
-from ..pipeline.stages import Write
 from ..ports import Revive
+from ..sync_async import Call, Change, Read, face, twin
 from .scoped import Scoped
 
 JobList = list[Job]

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from ..errors import ReplyError
 from .lenient_json import MAX_DEPTH, Document, TooDeepError, documents
-from .reading import field_of, numbers, words
+from .reply_rows import field_of, numbers, words
 
 ORDER_SCHEMA: Final[Mapping[str, Any]] = {
     "type": "object",
