@@ -1,19 +1,19 @@
-"""Settings become wired objects. The only place that names concrete classes."""
+"""Settings become wired objects. Here and in `model_specs` alone concrete classes are named."""
 
 import asyncio
 import contextlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from .config import MEMORY_URL, PATH_LIMIT, Durability, FollowUps, Mode, Settings, Twins
 from .embedding.given_vectors import GivenEmbedder, GivenVectors
-from .embedding.model import Model
 from .embedding.vector_cache import CachedEmbedder, VectorCache
 from .engine import Engine, Room
 from .errors import InvalidInputError, NotFoundError, StorageError, shown
 from .mind import Mind
+from .model_specs import chat_model, named_reranker, open_model
 from .models import Identity, Memory, Scope
 from .pipeline.add import AddHallway
 from .pipeline.checks import read_choice, read_name
@@ -22,16 +22,13 @@ from .pipeline.ranking import read_ranking
 from .pipeline.rerank import Reranking
 from .pipeline.search import SearchHallway
 from .pipeline.writing import Writing
-from .ports import ChatModel, Embedder, Judgement, Reranker
+from .ports import Embedder, Judgement, Reranker
 from .tracing import read_tracing
 
 if TYPE_CHECKING:
-    from .llm.event_loop import LoopThread
     from .llm.reasoner import CachingReasoner
     from .pipeline.extraction_jobs import Jobs
     from .storage.sqlite.diagnose import FileState
-
-OPENAI: Final = "openai:"
 
 
 def open_engine(settings: Settings) -> Engine:
@@ -121,31 +118,6 @@ def _mind(spec: Any, engine: Engine, writing: Writing, namespace: str) -> Mind |
     return Mind(loop, make, model if isinstance(spec, str) else None)
 
 
-def chat_model(spec: Any, loop: "LoopThread | None" = None) -> ChatModel:
-    """Return the language model that a spec names.
-
-    Args:
-        spec: `"openai:<model>"`, a function that takes a prompt and returns the answer, or a `ChatModel`.
-        loop: What its traffic runs on; default a loop of its own.
-
-    Raises:
-        InvalidInputError: it names none.
-        MissingExtraError: the package it needs is not installed.
-    """
-    if isinstance(spec, str) and spec.startswith(OPENAI):
-        from .llm.openai import OpenAIChat
-
-        return OpenAIChat(spec.removeprefix(OPENAI), loop=loop)
-    if not isinstance(spec, str) and callable(getattr(spec, "reply", None)):
-        model: ChatModel = spec
-        return model
-    if callable(spec):
-        from .llm.callable import CallableChat
-
-        return CallableChat(spec)
-    raise InvalidInputError(f"llm={shown(spec)} is unknown: use 'openai:<model>', OpenAIChat(...), or a function from prompt to answer")
-
-
 def _reranking(settings: Settings, engine: Engine, mind: Mind | None) -> Reranking | None:
     if settings.reranker is None:
         return None
@@ -181,34 +153,8 @@ def open_reranker(spec: Any, engine: Engine, mind: Mind | None) -> Reranker:
         return LlmReranker(mind.reasoner, "llm")
     key = spec if isinstance(spec, str) else id(spec)
     if key not in engine.rerankers:
-        engine.rerankers.setdefault(key, (spec, _named_reranker(spec, engine)))
+        engine.rerankers.setdefault(key, (spec, named_reranker(spec, engine)))
     return engine.rerankers[key][1]
-
-
-def _named_reranker(spec: Any, engine: Engine) -> Reranker:
-    kind, _, name = spec.partition(":") if isinstance(spec, str) else ("", "", "")
-    if kind == "fastembed" and name:
-        from .rerank.cross_encoder import CrossEncoder
-
-        return CrossEncoder(name).open()
-    if (isinstance(spec, str) and spec.startswith(OPENAI)) or callable(getattr(spec, "reply", None)):
-        from .llm.reasoner import CachingReasoner
-        from .rerank.llm import LlmReranker
-
-        model = chat_model(spec, engine.thinking())
-        return LlmReranker(lambda: CachingReasoner(model, engine.store.learned), model.name)
-    if isinstance(spec, str):
-        raise InvalidInputError(
-            f"reranker={shown(spec)} is unknown: use 'fastembed:<model or folder>', 'llm', 'openai:<model>', or a function from a "
-            "question and texts to numbers from 0 to 1"
-        )
-    from .rerank.cross_encoder import CrossEncoder
-
-    if isinstance(spec, CrossEncoder):
-        return spec.open()
-    from .rerank.function import FunctionReranker
-
-    return FunctionReranker(spec)
 
 
 def open_embedder(engine: Engine, spec: Any, namespace: str) -> Embedder | None:
@@ -275,54 +221,6 @@ def _wired(engine: Engine, spec: Any, namespace: str) -> Embedder:
     from .embedding.queue import QueuedEmbedder
 
     return CachedEmbedder(QueuedEmbedder(model, *(engine.queue or ())), engine.vectors, engine.store.kept, engine.commits.keep)
-
-
-def open_model(spec: Any) -> Model:
-    """Return the embedding model that a spec names.
-
-    It may be `immediate`: then no queue is worth its while. It may have `assume(identity)`, and take its dimension from that.
-
-    Args:
-        spec: `"fastembed:<model or folder>"` or a `FastEmbed`, `"openai:<model>"`, `"model2vec:<folder or id>"`, an object with
-            `embed_documents` and `embed_query`, or a `Model` itself, such as an `OpenAIEmbedder`.
-
-    Raises:
-        InvalidInputError: it is none of these.
-        MissingExtraError: the package it needs is not installed.
-        EmbeddingError: the model cannot be loaded, or does not embed.
-    """
-    if isinstance(spec, str):
-        return _named_model(spec)
-    from .embedding.fastembed import FastEmbed
-
-    if isinstance(spec, FastEmbed):
-        return spec.open()
-    if hasattr(spec, "lanes") and hasattr(spec, "batch"):  # not `identity`: some must ask somebody for it
-        model: Model = spec
-        return model
-    from .embedding.any_object import ObjectModel
-
-    return ObjectModel(spec)
-
-
-def _named_model(spec: str) -> Model:
-    kind, _, name = spec.partition(":")
-    if spec.startswith(OPENAI):
-        from .embedding.openai import OpenAIEmbedder
-
-        return OpenAIEmbedder(name)
-    if kind == "fastembed" and name:
-        from .embedding.fastembed import FastEmbed
-
-        return FastEmbed(name).open()
-    if kind == "model2vec" and name:
-        from .embedding.model2vec import Model2VecModel
-
-        return Model2VecModel(name)
-    raise InvalidInputError(
-        f"embedder={shown(spec)} is unknown: use 'static', 'fastembed:<model or folder>', 'openai:<model>', 'model2vec:<folder or id>', "
-        "or an object with embed_documents and embed_query"
-    )
 
 
 def look_at_file(path: str, *, check: bool = True) -> "FileState":

@@ -11,11 +11,11 @@ from typing import Any, Final, Protocol, runtime_checkable
 import numpy as np
 
 from .. import AgentMemory
-from ..build import open_model
 from ..embedding.any_object import ObjectModel
 from ..embedding.bundled import BundledEmbedder
 from ..embedding.model import Model
 from ..embedding.queue import QueuedEmbedder
+from ..model_specs import open_model
 from ..testing.embedders import SleepingModel
 from .callers import in_threads, one_by_one
 from .figures import Figure, in_turn, latency, ratios, seconds, typical

@@ -19,8 +19,8 @@ from agentmem_integrations import (
     ModelTimeoutError,
     OpenAIChat,
 )
-from agentmem_integrations.build import chat_model
 from agentmem_integrations.llm.event_loop import LoopThread
+from agentmem_integrations.model_specs import chat_model
 from agentmem_integrations.ports import ChatMessage, ChatReply, ChatRequest
 from agentmem_integrations.testing.openai_server import Fault, OpenAIServer
 
