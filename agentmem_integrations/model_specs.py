@@ -89,7 +89,7 @@ def _named_model(spec: str) -> Model:
     )
 
 
-def named_reranker(spec: Any, engine: Engine) -> Reranker:
+def named_reranker(spec: Any, engine: "Engine") -> Reranker:
     """Return the reranker that a spec names.
 
     Args:

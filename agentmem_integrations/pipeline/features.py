@@ -25,6 +25,9 @@ _broad: Final = re.compile(
     r"|how many (different|total))\b", re.IGNORECASE,
 ).search  # fmt: skip
 
+FARTHEST: Final = np.float32(-2.0)
+"""Spreads below the mean beyond which a cosine says no more against a memory: one that only its words find must stay findable."""
+
 SHIFTED: Final = (1, -1, 2, -2)
 PLAIN: Final = (
     "similarity", "similarity ±1", "kinship", "bm25", "bm25 ±1", "bm25 ±2", "session bm25", "session similarity", "coverage", "coverage ±1",
@@ -59,9 +62,9 @@ def features(question: str, survey: Survey, around: Around, at: datetime) -> Flo
     best = float(survey.weights.sum()) or 1.0
     known = np.where(np.isnan(survey.similarity), np.float32(similarity.mean), survey.similarity)
     table = {
-        "similarity": similarity(around.similarity),
+        "similarity": np.maximum(similarity(around.similarity), FARTHEST),
         "similarity ±1": _filled(survey.around[rows]),
-        "kinship": _filled(survey.kinship[rows]),
+        "kinship": np.maximum(_filled(survey.kinship[rows]), FARTHEST),
         "bm25": bm25(around.own),
         "bm25 ±1": _Scale(around.window)(around.window),
         "bm25 ±2": _Scale(around.wide)(around.wide),

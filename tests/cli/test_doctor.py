@@ -16,8 +16,8 @@ from agentmem_integrations import AgentMemory, build
 from agentmem_integrations.cli import check_installation, main
 from agentmem_integrations.cli.check_installation import PACKAGES
 from agentmem_integrations.config import Settings
-from agentmem_integrations.embedding import intact
-from agentmem_integrations.storage.sqlite import diagnose, mounts
+from agentmem_integrations.embedding import table_checksum
+from agentmem_integrations.storage.sqlite import diagnose, network_filesystems
 from agentmem_integrations.testing.chat import ScriptedChat
 from agentmem_integrations.testing.embedders import FailingEmbedder, HashEmbedder
 
@@ -144,7 +144,7 @@ def test_what_this_user_may_not_write_is_a_problem(
 
 def test_a_network_filesystem_a_full_disk_and_a_long_log_are_warnings(db: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(mounts, "_mounts", lambda: f"1 0 0:1 / {Path(db).parent.resolve()} rw - nfs4 server:/export rw")
+        patch.setattr(network_filesystems, "_mounts", lambda: f"1 0 0:1 / {Path(db).parent.resolve()} rw - nfs4 server:/export rw")
         assert "nfs4" in warning(db, capsys)["said"]
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9, 1))  # type: ignore[attr-defined]
@@ -261,15 +261,15 @@ print(main(["add", "x", "--user", "ana", "--db", "x.db"]), main(["doctor", "--db
 
 
 def test_a_changed_table_is_a_problem(db: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert intact.damaged_files() == []
+    assert table_checksum.damaged_files() == []
     folder = tmp_path / "table"
     folder.mkdir()
     for name in ("SHA256SUMS", "scales.npy", "table.npy"):
-        shutil.copy(intact.TABLE_DIR / name, folder)
+        shutil.copy(table_checksum.TABLE_DIR / name, folder)
     with (folder / "table.npy").open("ab") as table:
         table.write(b"x")
-    assert intact.damaged_files(folder) == ["table.npy", "tokenizer.json"]
-    monkeypatch.setattr(check_installation, "damaged_files", lambda: intact.damaged_files(folder))
+    assert table_checksum.damaged_files(folder) == ["table.npy", "tokenizer.json"]
+    monkeypatch.setattr(check_installation, "damaged_files", lambda: table_checksum.damaged_files(folder))
     assert "reinstall" in problem(db, capsys)["mend"]
 
 

@@ -408,7 +408,7 @@ class Interrupted(BaseException):
     pass
 
 def interrupt(number, frame):
-    if frame.f_code.co_name == "result" and frame.f_code.co_filename.endswith("stages.py"):
+    if frame.f_code.co_name == "result" and frame.f_code.co_filename.endswith("batching.py"):
         raise Interrupted  # as Ctrl-C does, while the caller waits for his turn
 
 mem = AgentMemory(sys.argv[1])

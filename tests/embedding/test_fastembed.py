@@ -169,10 +169,10 @@ def test_lanes_of_one_thread_share_one_session_and_a_lone_caller_gets_all_cores(
 def test_what_is_not_said_follows_from_the_cores(
     cores: int, options: dict[str, Any], expected: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from agentmem_integrations.embedding import sessions
+    from agentmem_integrations.embedding import onnx_sessions
 
-    monkeypatch.setattr(sessions, "available_cores", lambda: cores)
-    found = sessions.layout(options.pop("sessions", None), options.pop("threads", None), **options)
+    monkeypatch.setattr(onnx_sessions, "available_cores", lambda: cores)
+    found = onnx_sessions.layout(options.pop("sessions", None), options.pop("threads", None), **options)
     assert (found.lanes, found.threads, found.wide) == expected
 
 

@@ -12,7 +12,7 @@ from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 
 from agentmem_integrations import AgentMemory, ModelTimeoutError
-from agentmem_integrations.langchain import MemoryMiddleware, langchain_llm, telling
+from agentmem_integrations.langchain import MemoryMiddleware, langchain_llm, pending_messages
 from agentmem_integrations.ports import ChatMessage, ChatRequest
 from agentmem_integrations.testing.chat import RuleChat, ScriptedChat
 from agentmem_integrations.testing.langchain_model import ScriptedChatModel, calling
@@ -140,7 +140,7 @@ def test_a_turn_that_never_ends_is_read_when_the_middleware_is_closed(mem: Agent
 
 
 def test_of_too_many_turns_that_never_end_the_oldest_are_read(mem: AgentMemory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(telling, "OPEN_TURNS", 0)
+    monkeypatch.setattr(pending_messages, "OPEN_TURNS", 0)
     middleware = waiting(mem)
     agent_of(["Hi."], middleware).invoke(says("Hello"), run_of("ben"))
     assert facts(mem) == ["The user moved to Lisbon"]

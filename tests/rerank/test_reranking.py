@@ -263,7 +263,7 @@ async def test_a_follow_up_is_completed_for_the_reranker_as_well(opened: Open) -
     judge = Judge()
     mem = filled(opened("memory://", reranker=judge))
     await mem.asearch("and where does she work?", user_id="ana", history=["Tell me about Maria."])
-    assert judge.shown[0][0] == "and where does she work? (Maria)"
+    assert judge.shown[0][0] == "and where does Maria work?"
 
 
 # Beside others

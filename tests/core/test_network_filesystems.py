@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agentmem_integrations import AgentMemory, NetworkFilesystemWarning
-from agentmem_integrations.storage.sqlite import mounts
+from agentmem_integrations.storage.sqlite import network_filesystems
 from agentmem_integrations.storage.sqlite.network_filesystems import filesystem, is_share
 
 Opened = Callable[..., AgentMemory]
@@ -90,7 +90,7 @@ def on_nfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     point = os.path.realpath(tmp_path).replace(" ", r"\040")
     said = tmp_path / "mountinfo"
     said.write_text(f"27 1 254:0 / / rw - ext4 /dev/vda rw\n30 27 0:40 / {point} rw - nfs4 server:/export rw\n")
-    monkeypatch.setattr(mounts, "MOUNTS", str(said))
+    monkeypatch.setattr(network_filesystems, "MOUNTS", str(said))
     return str(tmp_path / "memory.db")
 
 
