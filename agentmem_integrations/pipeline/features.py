@@ -25,7 +25,7 @@ _broad: Final = re.compile(
     r"|how many (different|total))\b", re.IGNORECASE,
 ).search  # fmt: skip
 
-FARTHEST: Final = np.float32(-2.0)
+FARTHEST: Final = np.float32(-1.5)
 """Spreads below the mean beyond which a cosine says no more against a memory: one that only its words find must stay findable."""
 
 SHIFTED: Final = (1, -1, 2, -2)

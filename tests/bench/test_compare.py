@@ -214,7 +214,6 @@ def test_the_page_of_benchmarks_can_take_them() -> None:
 
 
 def test_plots_are_drawn_and_the_same_each_time(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     results = [made(OURS, 100, 1.0, 0.8), made("RRF", 90, 0.5, 0.7), made("Chroma", 80, 0.4, 0.6)]
     first, second = (Plots(tmp_path / name).draw(results) for name in ("one", "two"))
     assert [path.name for path in first] == ["compare-recall.png", "compare-adds.png", "compare-search.png"]
@@ -225,7 +224,6 @@ def test_plots_are_drawn_and_the_same_each_time(tmp_path: Path) -> None:
 
 
 def test_plots_are_left_out_where_there_is_nothing_to_draw(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     assert [path.name for path in Plots(tmp_path).draw([replace(made(OURS, 100, 1.0, 0.8), recall={}, times={})])] == ["compare-adds.png"]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -154,6 +155,6 @@ print("done")
 """
 
 
-@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="the platform has no fork")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform has no fork")
 def test_a_forked_child_reranks_too(cross_encoder: Path, run_python: Run) -> None:
     assert run_python(FORK, str(cross_encoder)).split() == ["done"]
