@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ..errors import ReplyError
-from .lenient_json import MAX_DEPTH, Document, TooDeepError, documents
-from .reply_rows import field_of, numbers, words
+from .reply_rows import documents_of, field_of, numbers, words
 
 ORDER_SCHEMA: Final[Mapping[str, Any]] = {
     "type": "object",
@@ -44,7 +43,7 @@ def read_order(reply: str, count: int) -> tuple[int, ...]:
         ReplyError: the reply cannot be read, or names only what was not shown.
     """
     wanted = 'answer with one JSON object {"order": [...]} and nothing else'
-    for document in _documents(reply, wanted):
+    for document in documents_of(reply, wanted):
         value = document.value
         listed = field_of(value, *_ORDER) if isinstance(value, Mapping) else value
         if isinstance(listed, list):
@@ -66,7 +65,7 @@ def read_rewritten(reply: str) -> str:
         ReplyError: the reply cannot be read, or holds none.
     """
     wanted = 'answer with one JSON object {"question": "..."} and nothing else'
-    for document in _documents(reply, wanted):
+    for document in documents_of(reply, wanted):
         question = words(field_of(document.value, *_QUESTION)) if isinstance(document.value, Mapping) else ""
         if len(question) > MAX_QUESTION:
             raise ReplyError(f"the question had {len(question):,} characters, and {MAX_QUESTION:,} are allowed: {wanted}")
@@ -79,18 +78,3 @@ def _number(item: Any) -> int | None:
     """Return the number that an entry of an order means: itself, a text with one, or an object's field."""
     found = numbers(field_of(item, "candidate", "number", "id", "index") if isinstance(item, Mapping) else item)
     return found[0] if len(found) == 1 else None
-
-
-def _documents(reply: str, wanted: str) -> list[Document]:
-    """Return the JSON objects and lists in a reply.
-
-    Raises:
-        ReplyError: there are none.
-    """
-    try:
-        found = documents(reply)
-    except TooDeepError:
-        raise ReplyError(f"the JSON was nested deeper than {MAX_DEPTH} levels: {wanted}") from None
-    if not found:
-        raise ReplyError(f"the reply held no JSON: {wanted}")
-    return found

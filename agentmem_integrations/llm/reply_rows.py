@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from ..errors import ReplyError
-from .lenient_json import MAX_DEPTH, TooDeepError, documents
+from .lenient_json import MAX_DEPTH, Document, TooDeepError, documents
 
 MAX_TEXT: Final = 2_000
 """Characters in one fact. A statement that needs more is no fact; the verbatim words are kept beside it."""
@@ -35,6 +35,27 @@ class Rows:
     cut: bool
 
 
+def documents_of(reply: str, wanted: str) -> list[Document]:
+    """Return the JSON objects and lists in a reply.
+
+    Args:
+        reply: What the model wrote.
+        wanted: What it should have written, for the error that it is shown.
+
+    Raises:
+        ReplyError: there are none.
+    """
+    if not reply.strip("\ufeff \t\r\n"):
+        raise ReplyError(f"the reply was empty: {wanted}")
+    try:
+        found = documents(reply)
+    except TooDeepError:
+        raise ReplyError(f"the JSON was nested deeper than {MAX_DEPTH} levels: {wanted}") from None
+    if not found:
+        raise ReplyError(f"the reply held no JSON: {wanted}")
+    return found
+
+
 def rows_of(reply: str, key: str, is_row: Callable[[Mapping[str, Any]], bool]) -> Rows:
     """Return the entries of the list that a reply consists of.
 
@@ -47,14 +68,7 @@ def rows_of(reply: str, key: str, is_row: Callable[[Mapping[str, Any]], bool]) -
         ReplyError: no such list can be found; an empty list is one.
     """
     wanted = f'answer with one JSON object {{"{key}": [...]}} and nothing else'
-    if not reply.strip("\ufeff \t\r\n"):
-        raise ReplyError(f"the reply was empty: {wanted}")
-    try:
-        found = documents(reply)
-    except TooDeepError:
-        raise ReplyError(f"the JSON was nested deeper than {MAX_DEPTH} levels: {wanted}") from None
-    if not found:
-        raise ReplyError(f"the reply held no JSON: {wanted}")
+    found = documents_of(reply, wanted)
     lists = [(_entries(document.value, key, is_row), document.whole) for document in found]
     items = [item for entries, _ in lists for item in entries or ()]
     cut = not all(whole for _, whole in lists)
