@@ -10,25 +10,24 @@ from typing import TYPE_CHECKING, Any, get_args
 from .config import MEMORY_URL, PATH_LIMIT, Durability, FollowUps, Mode, Settings, Twins
 from .embedding.given_vectors import GivenEmbedder, GivenVectors
 from .embedding.vector_cache import CachedEmbedder, VectorCache
-from .engine import Engine, Room
+from .engine import Engine, Mind, Room
 from .errors import InvalidInputError, NotFoundError, StorageError, shown
-from .mind import Mind
 from .model_specs import chat_model, named_reranker, open_model
 from .models import Identity, Memory, Scope
 from .pipeline.add import AddHallway
 from .pipeline.checks import read_choice, read_name
-from .pipeline.committing import Commits
-from .pipeline.ranking import read_ranking
-from .pipeline.rerank import Reranking
+from .pipeline.ranking.rerank import Reranking
+from .pipeline.ranking.weights import read_ranking
 from .pipeline.search import SearchHallway
-from .pipeline.writing import Writing
+from .pipeline.write_stages.commit import Commits
+from .pipeline.write_stages.embed import Writing
 from .ports import Embedder, Judgement, Reranker
 from .tracing import read_tracing
 
 if TYPE_CHECKING:
     from .llm.reasoner import CachingReasoner
-    from .pipeline.extraction_jobs import Jobs
-    from .storage.sqlite.diagnose import FileState
+    from .pipeline.intelligent.jobs import Jobs
+    from .storage.sqlite.file.diagnose import FileState
 
 
 def open_engine(settings: Settings) -> Engine:
@@ -109,8 +108,8 @@ def _mind(spec: Any, engine: Engine, writing: Writing, namespace: str) -> Mind |
 
     def make() -> "tuple[CachingReasoner, Jobs]":
         from .llm.reasoner import CachingReasoner
-        from .pipeline.extraction_jobs import Jobs
-        from .pipeline.understanding import Understanding
+        from .pipeline.intelligent.jobs import Jobs
+        from .pipeline.intelligent.understand import Understanding
 
         reasoner = CachingReasoner(model, engine.store.learned)
         return reasoner, Jobs(writing, Understanding(writing, reasoner, offload), offload, namespace)
@@ -233,7 +232,7 @@ def look_at_file(path: str, *, check: bool = True) -> "FileState":
     Raises:
         StorageError: it is none, or cannot be read.
     """
-    from .storage.sqlite.diagnose import look_at
+    from .storage.sqlite.file.diagnose import look_at
 
     return look_at(path, check=check)
 
@@ -245,7 +244,7 @@ def database_versions() -> Mapping[str, str]:
         StorageError: it does not work.
         ImportError: it is not installed.
     """
-    from .storage.sqlite.diagnose import sqlite_versions
+    from .storage.sqlite.file.diagnose import sqlite_versions
 
     return sqlite_versions()
 

@@ -84,7 +84,7 @@ class Settings:
         llm: What draws facts from messages: a spec such as `"openai:gpt-5-mini"`, a function, or a `ChatModel`; None for none.
         tracer: Where spans go: an OpenTelemetry `Tracer`, or True for the application's global provider; None for nowhere.
         trace_users: Spans tell whose memory it is.
-        ranker: A file of weights for the ranking, in the form of `pipeline/ranking.toml`; None for those.
+        ranker: A file of weights for the ranking, in the form of `pipeline/ranking/ranking.toml`; None for those.
         reranker: What judges the best candidates of a search once more: a spec such as `"fastembed:<model or folder>"` or `"llm"`, or
             a function; None for nothing.
         rerank_top: How many of the best it judges.

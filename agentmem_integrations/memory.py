@@ -24,8 +24,8 @@ from .config import (
 from .engine import Engine, Room
 from .models import AddResult, Identity, UserId
 from .pipeline.checks import read_count, read_flag, read_fraction, read_queue
+from .pipeline.export_import.whole_file import whole_file
 from .pipeline.normalize import Item
-from .pipeline.whole_file import whole_file
 from .sync_async import Call, Read, face, twin
 from .verbs import MemoryVerbs, Porting, Reembedding, Results
 from .verbs.items import Items

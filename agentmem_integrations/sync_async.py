@@ -11,14 +11,13 @@ from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar
 
-from .engine import Engine
-from .mind import Mind
-from .pipeline.batching import Write
-from .pipeline.writing import Writing
+from .engine import Engine, Mind
+from .pipeline.write_stages.batching import Write
+from .pipeline.write_stages.embed import Writing
 from .tracing import Watched, log
 
 if TYPE_CHECKING:
-    from .pipeline.extraction_jobs import Jobs
+    from .pipeline.intelligent.jobs import Jobs
 
 P = ParamSpec("P")
 V = TypeVar("V")

@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     command = list(sys.argv[1:] if argv is None else argv)
     if command and command[0] in OF_RANKING:
-        from .ranking_report import main as report
+        from .recall.report import main as report
 
         return report(command[0], command[1:])
     if command and command[0] == "compare":

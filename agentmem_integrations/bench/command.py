@@ -9,29 +9,28 @@ from tempfile import TemporaryDirectory
 from typing import Final, TextIO
 
 from ..config import Durability
-from . import batch, embed, fast, intelligent, langgraph, model_decisions, search, soak, storage
-from .figures import Figure
+from . import add_batch, embed, fast, intelligent, langgraph_store, model_decisions, search, soak, storage
 from .plan import QUICK, Plan, Sizes
-from .report import facts, heading, results, table
+from .results import Figure, facts, heading, results, table
 from .texts import Conversation, Lines
 
 
 def _vectors(plan: Plan) -> list[Figure]:
-    from . import vectors  # needs llama-index-core
+    from . import llamaindex_vectors  # needs llama-index-core
 
-    return vectors.measure(plan)
+    return llamaindex_vectors.measure(plan)
 
 
 MEASURES: Final[dict[str, Callable[[Plan], list[Figure]]]] = {
     "fast": fast.measure,
-    "batch": batch.measure,
+    "batch": add_batch.measure,
     "search": search.measure,
     "storage": storage.measure,
     "embed": embed.measure,
     "soak": soak.measure,
     "intelligent": intelligent.measure,
     "decisions": model_decisions.measure,
-    "langgraph": langgraph.measure,
+    "langgraph": langgraph_store.measure,
     "vectors": _vectors,
 }
 

@@ -18,8 +18,8 @@ from ..embedding.queue import QueuedEmbedder
 from ..model_specs import open_model
 from ..testing.embedders import SleepingModel
 from .callers import in_threads, one_by_one
-from .figures import Figure, in_turn, latency, ratios, seconds, typical
 from .plan import Plan
+from .results import Figure, in_turn, latency, ratios, seconds, typical
 from .texts import questions
 
 NAIVE: Final = 100  # texts in a batch that knows nothing of the model

@@ -18,7 +18,7 @@ from ..llm.event_loop import LoopThread
 from ..llm.openai import OpenAIChat
 from ..ports import ChatMessage, ChatRequest
 from ..testing.openai_server import running_apart
-from .figures import Figure, in_turn, ratios, typical
+from .results import Figure, in_turn, ratios, typical
 
 # About 150 tokens
 PROMPT = ChatRequest((ChatMessage("system", "You draw facts from talk. " * 20), ChatMessage("user", "I moved to Lisbon in May. " * 10)))

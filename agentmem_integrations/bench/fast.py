@@ -4,9 +4,9 @@ from collections.abc import Callable
 from threading import Lock
 
 from .callers import in_tasks, in_threads, one_by_one
-from .figures import Figure, in_turn, latency, ratios, typical
 from .many_users import user_name
 from .plan import Plan
+from .results import Figure, in_turn, latency, ratios, typical
 from .three_stores import ThreeStores
 
 THREADS = 8

@@ -14,10 +14,10 @@ from typing import Any, Final
 from .. import AgentMemory
 from ..llm.openai import OpenAIChat
 from ..models import AddResult
-from ..pipeline.extracting import WINDOW_TURNS
+from ..pipeline.intelligent.extract import WINDOW_TURNS
 from .callers import in_tasks, in_threads, one_by_one
-from .figures import Figure, latency
 from .plan import Plan
+from .results import Figure, latency
 from .stub_model import running
 
 LATENCY_S: Final = 0.05

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from .. import AgentMemError, AgentMemory
 from ..models import AddResult, Hit, Memory
-from .figures import Figure
 from .many_users import user_name
+from .results import Figure
 
 WIDTH: Final = math.log(1.02)  # of a bucket of `Latencies`: two per cent
 BATCH: Final = 20

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from .. import AgentMemory
 from ..llm.openai import OpenAIChat
-from .figures import Figure
 from .intelligent import LATENCY_S
 from .plan import Plan
+from .results import Figure
 from .stub_model import running
 
 

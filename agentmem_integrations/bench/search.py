@@ -7,9 +7,9 @@ from typing import Final
 
 from .. import AgentMemory
 from .callers import in_tasks, one_by_one
-from .figures import Figure, latency, seconds, typical
 from .many_users import user_name
 from .plan import Plan
+from .results import Figure, latency, seconds, typical
 from .texts import questions
 
 COLD_STARTS: Final = 3

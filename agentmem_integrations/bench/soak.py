@@ -15,9 +15,9 @@ from time import monotonic
 from typing import Final
 
 from .. import AgentMemory
-from .figures import Figure, seconds
 from .mixed_load import Latencies, Tally, Worker, awork, compared, work
 from .plan import Plan
+from .results import Figure, seconds
 
 THREADS: Final = 4
 TASKS: Final = 8

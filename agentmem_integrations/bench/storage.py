@@ -5,9 +5,9 @@ import subprocess
 import sys
 from typing import Final
 
-from .figures import Figure, seconds, typical
 from .many_users import user_name
 from .plan import Plan
+from .results import Figure, seconds, typical
 
 DIM: Final = 256
 FRAMEWORKS: Final = ("langchain", "langchain_core", "langgraph", "llama_index", "pydantic", "openai", "fastembed", "torch")

@@ -18,7 +18,7 @@ import apsw
 
 from ..config import Durability
 from ..embedding.static import StaticEmbedder
-from ..pipeline.ids import new_id
+from ..pipeline.uuid7 import new_id
 
 _SETTINGS: Final = ("page_size=8192", "journal_mode=WAL", "foreign_keys=ON", "secure_delete=ON", "temp_store=MEMORY", "cache_size=-65536")
 

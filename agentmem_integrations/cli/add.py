@@ -9,8 +9,8 @@ from typing import Any, Final
 from ..errors import InvalidInputError
 from ..models import AddResult
 from .arguments import Arguments
+from .exit_status import ERROR, OK
 from .output import Output, result_record
-from .status import ERROR, OK
 from .target import json_object, open_collection, scope
 
 SHOWN_REFUSALS: Final = 10  # the first ones tell what is wrong with the input; thousands would bury it

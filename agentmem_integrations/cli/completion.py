@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from .arguments import Arguments, parser
+from .exit_status import OK
 from .output import Output
-from .status import OK
 
 FILES: Final = ("db", "file")  # arguments that name a file
 

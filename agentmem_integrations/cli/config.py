@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from ..config import Settings
 from .arguments import Arguments
+from .exit_status import OK
 from .output import Output, clean
-from .status import OK
 
 SECRETS: Final = {"OPENAI_API_KEY": "the key for openai:<model>"}
 VARIABLES: Final = {

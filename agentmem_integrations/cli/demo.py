@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..models import AddResult, Hit, Memory, UserId
 from .arguments import Arguments
+from .exit_status import OK
 from .output import Output, hit_record, minute, speaker, why
-from .status import OK
 from .target import open_memory, owner
 
 if TYPE_CHECKING:

@@ -3,11 +3,10 @@
 from collections import Counter
 
 from .arguments import Arguments
-from .check_file import check_file
-from .check_installation import check_installation
-from .check_result import Check
+from .doctor_file import check_file
+from .doctor_installation import Check, check_installation
+from .exit_status import DIFFERS, OK
 from .output import Output, clean
-from .status import DIFFERS, OK
 
 
 def doctor(args: Arguments, out: Output) -> int:

@@ -4,8 +4,8 @@ import sys
 
 from ..errors import InvalidInputError
 from .arguments import Arguments
+from .exit_status import OK
 from .output import Output, memories
-from .status import OK
 from .target import open_collection, owner
 
 STREAM = "-"

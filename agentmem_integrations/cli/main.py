@@ -14,14 +14,12 @@ from .completion import completion
 from .config import config
 from .demo import demo
 from .doctor import doctor
+from .exit_status import ERROR, INTERRUPTED, OK
 from .export_import import backup, export, import_
-from .jobs import jobs
-from .manage import delete, purge, stats, update
+from .maintenance import jobs, reembed, repair, verify
 from .output import Output
-from .read import get, history, list_memories, search
-from .reembed import reembed
-from .status import ERROR, INTERRUPTED, OK
-from .verify_repair import repair, verify
+from .search_get_list import get, history, list_memories, search
+from .update_delete_purge import delete, purge, stats, update
 
 COMMANDS: Final[Mapping[str, Callable[[Arguments, Output], int]]] = {
     "add": add,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ..errors import EmbeddingError
 from ..models import Identity, Scope
 from ..ports import Matrix, Vector
-from .checked_model import check_identity
+from .model import check_identity
 
 NAME = "given"
 

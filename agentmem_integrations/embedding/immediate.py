@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from ..models import Identity, Scope
 from ..ports import Matrix, Vector
-from .checked_model import CheckedLane
-from .model import Model
+from .model import CheckedLane, Model
 
 
 class DirectEmbedder:

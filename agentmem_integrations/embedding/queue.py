@@ -18,10 +18,8 @@ import numpy as np
 from ..errors import ClosedError, EmbeddingError
 from ..models import Identity, Scope
 from ..ports import Answer, Matrix, Vector, Wish
-from .backlog import Asking, Backlog, Request
-from .bad_texts import isolated
-from .checked_model import CheckedLane
-from .model import Kind, Model
+from .model import CheckedLane, Kind, Model, isolated
+from .queue_backlog import Asking, Backlog, Request
 
 log = logging.getLogger("agentmem.embedding")
 WAITING: Final = 4_096  # single requests in the queue; whoever comes then waits for room

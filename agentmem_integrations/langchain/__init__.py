@@ -10,22 +10,18 @@ from ..lazy_imports import lazily
 if TYPE_CHECKING:
     from .chat_history import AgentMemChatMessageHistory
     from .middleware import MemoryMiddleware
-    from .models import langchain_embedder, langchain_llm
-    from .namespace_labels import escape_label, unescape_label
+    from .models import StaticEmbeddings, langchain_embedder, langchain_llm
     from .retriever import AgentMemRetriever
-    from .static_embeddings import StaticEmbeddings
-    from .store import AgentMemStore
+    from .store import AgentMemStore, escape_label, unescape_label
     from .tools import memory_tools
     from .vectorstore import AgentMemVectorStore
 
 _HOMES = {
     "chat_history": ("AgentMemChatMessageHistory",),
-    "namespace_labels": ("escape_label", "unescape_label"),
     "middleware": ("MemoryMiddleware",),
-    "models": ("langchain_embedder", "langchain_llm"),
+    "models": ("StaticEmbeddings", "langchain_embedder", "langchain_llm"),
     "retriever": ("AgentMemRetriever",),
-    "static_embeddings": ("StaticEmbeddings",),
-    "store": ("AgentMemStore",),
+    "store": ("AgentMemStore", "escape_label", "unescape_label"),
     "tools": ("memory_tools",),
     "vectorstore": ("AgentMemVectorStore",),
 }

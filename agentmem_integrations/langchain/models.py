@@ -1,4 +1,7 @@
-"""LangChain's chat models and embeddings as this library's `llm` and `embedder`."""
+"""LangChain's chat models and embeddings as this library's `llm` and `embedder`.
+
+The bundled embedder as LangChain's `Embeddings`.
+"""
 
 import asyncio
 import json
@@ -12,15 +15,8 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import Runnable
 
-from ..errors import (
-    InvalidInputError,
-    ModelAccessError,
-    ModelBusyError,
-    ModelError,
-    ModelRequestError,
-    ModelTimeoutError,
-    shown,
-)
+from ..embedding.bundled import BundledEmbedder
+from ..errors import InvalidInputError, ModelAccessError, ModelBusyError, ModelError, ModelRequestError, ModelTimeoutError, shown
 from ..llm.endpoint_dialect import with_schema
 from ..memory import AgentMemory
 from ..open_memory import MemoryOrPath, open_memory
@@ -278,3 +274,18 @@ def _error(name: str, error: Exception) -> ModelError:
     if status in (400, 404, 413, 422):
         return ModelRequestError(f"{failed}: check the model's name, and that the messages fit into its context")
     return ModelError(f"{failed}: see its log")
+
+
+class StaticEmbeddings(Embeddings):
+    """The embedder that ships with this package, 256 dimensions: no download, no key, no network."""
+
+    def __init__(self) -> None:
+        self._embedder = BundledEmbedder()
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """Return one vector per text."""
+        return [] if not texts else [[float(x) for x in row] for row in self._embedder.embed_documents(texts)]
+
+    def embed_query(self, text: str) -> list[float]:
+        """Return the vector of a question."""
+        return [float(x) for x in self._embedder.embed_query(text)]

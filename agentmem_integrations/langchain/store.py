@@ -1,4 +1,7 @@
-"""AgentMemStore: LangGraph's long-term memory interface, on the file the memories are in."""
+"""Labels of LangGraph namespaces for any id: a label may hold no period, and many a user's id is an e-mail address.
+
+AgentMemStore: LangGraph's long-term memory interface, on the file the memories are in.
+"""
 
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -28,6 +31,21 @@ from ..open_memory import Closing, MemoryOrPath, open_memory
 from ..pipeline.checks import read_flag
 from ..verbs.items import Items
 from .store_index import Indexing, read_index
+
+
+def escape_label(text: str) -> str:
+    """Return a text as a label of a namespace: `ana@example.org` becomes `ana@example%2Eorg`. Equal texts give equal labels.
+
+    Args:
+        text: Any id. What holds neither a period nor a per cent sign stays as it is.
+    """
+    return text.replace("%", "%25").replace(".", "%2E")
+
+
+def unescape_label(label: str) -> str:
+    """Return the text that `escape_label` made a label of."""
+    return label.replace("%2E", ".").replace("%25", "%")
+
 
 _TTL_KEYS: Final = ("default_ttl", "refresh_on_read", "omit_expired", "sweep_interval_minutes")
 

@@ -16,8 +16,7 @@ from ..filters import Condition
 from ..memory import AgentMemory, UserMemory
 from ..models import Hit, Memory, UserId
 from ..open_memory import Closing, MemoryOrPath
-from .models import langchain_embedder
-from .static_embeddings import StaticEmbeddings
+from .models import StaticEmbeddings, langchain_embedder
 
 SEARCH_TYPES: Final = ("similarity", "similarity_score_threshold", "mmr", "hybrid", "text")
 Filter = dict[str, Any] | Condition | None

@@ -12,9 +12,8 @@ if TYPE_CHECKING:
     from .legacy_chat_store import AgentMemLegacyChatStore
     from .memory import AgentMemMemory
     from .memory_block import AgentMemMemoryBlock
-    from .models import llamaindex_embedder, llamaindex_llm
+    from .models import StaticEmbedding, llamaindex_embedder, llamaindex_llm
     from .retriever import AgentMemRetriever
-    from .static_embedding import StaticEmbedding
     from .tools import AgentMemToolSpec
     from .vector_store import AgentMemVectorStore
 
@@ -23,9 +22,8 @@ _HOMES = {
     "legacy_chat_store": ("AgentMemLegacyChatStore",),
     "memory": ("AgentMemMemory",),
     "memory_block": ("AgentMemMemoryBlock",),
-    "models": ("llamaindex_embedder", "llamaindex_llm"),
+    "models": ("StaticEmbedding", "llamaindex_embedder", "llamaindex_llm"),
     "retriever": ("AgentMemRetriever",),
-    "static_embedding": ("StaticEmbedding",),
     "tools": ("AgentMemToolSpec",),
     "vector_store": ("AgentMemVectorStore",),
 }

@@ -13,8 +13,8 @@ from ..errors import NotFoundError
 from ..memory import Collection
 from ..models import SHARED, Memory, UserId
 from ..open_memory import MemoryOrPath
-from .chat_rows import KINDS, StoredMessage, rows_of, stored_messages
 from .connection import Connection, owner, read_owner
+from .messages import KINDS, StoredMessage, rows_of, stored_messages
 
 COLLECTION: Final = "llamaindex-chat"
 

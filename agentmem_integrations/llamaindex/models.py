@@ -1,4 +1,7 @@
-"""Models of LlamaIndex for the core: an `LLM` that draws facts, a `BaseEmbedding` that makes vectors."""
+"""Models of LlamaIndex for the core: an `LLM` that draws facts, a `BaseEmbedding` that makes vectors.
+
+The bundled embedder as LlamaIndex's `BaseEmbedding`.
+"""
 
 import asyncio
 import json
@@ -7,12 +10,13 @@ from typing import Any, Final, Literal, Protocol
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse
-from llama_index.core.bridge.pydantic import BaseModel
+from llama_index.core.bridge.pydantic import BaseModel, PrivateAttr
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import LLM
 from llama_index.core.tools import FunctionTool
 from llama_index.core.tools.types import ToolMetadata
 
+from ..embedding.bundled import BundledEmbedder
 from ..errors import InvalidInputError, ModelAccessError, ModelBusyError, ModelError, ModelRequestError, ModelTimeoutError
 from ..ports import ChatModel, ChatReply, ChatRequest
 
@@ -210,3 +214,35 @@ class _AsyncEmbedder(_Named):
     async def aembed_query(self, text: str) -> list[float]:
         """Return the vector of a question."""
         return await self.__wrapped__.aget_query_embedding(text)
+
+
+class StaticEmbedding(BaseEmbedding):
+    """The embedder that ships with this package, 256 dimensions: no download, no key, no network.
+
+    Args:
+        fields: Those of `BaseEmbedding`, such as `embed_batch_size`.
+    """
+
+    _embedder: BundledEmbedder = PrivateAttr()
+
+    def __init__(self, **fields: Any) -> None:
+        embedder = BundledEmbedder()
+        super().__init__(**{"model_name": embedder.identity.name, **fields})
+        self._embedder = embedder
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Return the name that LlamaIndex knows the class by."""
+        return "AgentMemStaticEmbedding"
+
+    def _get_text_embedding(self, text: str) -> list[float]:
+        return self._get_text_embeddings([text])[0]
+
+    def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
+        return [[float(x) for x in row] for row in self._embedder.embed_documents(texts)]
+
+    def _get_query_embedding(self, query: str) -> list[float]:
+        return [float(x) for x in self._embedder.embed_query(query)]
+
+    async def _aget_query_embedding(self, query: str) -> list[float]:
+        return self._get_query_embedding(query)  # quicker than handing it to a thread

@@ -2,9 +2,8 @@
 
 from .facts import DateSpan, Decision, Decisions, Extraction, Fact, Precision, Turn
 from .item import Item, ItemAnswer, ItemDelete, ItemGet, ItemOp, ItemPaths, ItemPut, ItemRead, ItemSearch, Path, PathMatch
-from .job import Job, JobState
-from .memory import KINDS, SHARED, AddResult, Event, EventKind, Hit, Identity, Memory, Scope, Status, UserId
-from .report import DIFFERENCES, UNHARMFUL, Finding, Report
+from .memory import KINDS, SHARED, AddResult, Event, EventKind, Hit, Identity, Job, JobState, Memory, Scope, Status, UserId
+from .verify_report import DIFFERENCES, UNHARMFUL, Finding, Report
 
 __all__ = [
     "DIFFERENCES",

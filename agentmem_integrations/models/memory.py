@@ -1,7 +1,10 @@
-"""Whose memory, the memory itself, and what comes of adding and searching."""
+"""Whose memory, the memory itself, and what comes of adding and searching.
+
+Work that is owed.
+"""
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -176,3 +179,31 @@ class Hit:
     score: float
     parts: Mapping[str, float] = field(default_factory=dict)
     sources: list[Memory] = field(default_factory=list)
+
+
+JobState = Literal["waiting", "running", "dead"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """An extraction of facts that is owed.
+
+    Attributes:
+        id: As made by who wrote it.
+        scope: Whose memories.
+        memories: The memories it is about, in insertion order, without those deleted since.
+        attempts: How often it failed.
+        state: `waiting`, `running` or `dead`.
+        due: When it is tried next.
+        error: Why it failed last.
+        created: When it was written.
+    """
+
+    id: str
+    scope: Scope
+    memories: Sequence[Memory]
+    attempts: int
+    state: JobState
+    due: datetime
+    error: str | None
+    created: datetime

@@ -10,10 +10,9 @@ from typing import Final
 
 from ..errors import EmbedderMismatchError, EmbeddingError
 from ..ports import Embedder, QueueingEmbedder, Reembed, Store, Vector, Wanting, WantingPage
-from .batching import Write
-from .committing import one
-from .embedded_text import spoken, vectors_of
-from .writing import Writing
+from .write_stages.batching import Write
+from .write_stages.commit import one
+from .write_stages.embed import Writing, spoken, vectors_of
 
 log = logging.getLogger("agentmem.pipeline")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ..models import Report, Scope
 from ..ports import Store
-from .writing import Writing
+from .write_stages.embed import Writing
 
 
 @dataclass(slots=True)

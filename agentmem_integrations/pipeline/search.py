@@ -20,13 +20,12 @@ from ..config import MAX_K, Using
 from ..errors import EmbedderMismatchError, EmbeddingError
 from ..models import Hit
 from ..ports import Answer, Ask, Candidates, Embedder, QueueingEmbedder, Selection, Store, Survey, Vector
-from .budget import within
-from .diversify import diverse
-from .fuse import score
-from .phrases import quoted
-from .ranking import Ranking, default_ranking
-from .rerank import JUDGED, Ordered, Reranking, read_judgements, reranked
-from .score import rank
+from .quoted_phrases import quoted
+from .ranking.diversify import diverse
+from .ranking.rerank import JUDGED, Ordered, Reranking, read_judgements, reranked
+from .ranking.score import rank, score
+from .ranking.token_budget import within
+from .ranking.weights import Ranking, default_ranking
 
 log = logging.getLogger("agentmem.pipeline")
 

@@ -24,10 +24,10 @@ from .changes import (
     Wanting,
     WantingPage,
 )
-from .chat import ChatMessage, ChatModel, ChatReply, ChatRequest, Reasoned, Reasoner
 from .embedder import TEXT_FIELD, Answer, Embedder, Matrix, QueueingEmbedder, Vector, Wish
-from .extraction import End, Entrust, Learned, Owe, PutOff, Renew, Resolve, Revision, Revive
-from .items import PurgeItems, PutItem, TouchItems, WriteItems
+from .extraction_changes import End, Entrust, Learned, Owe, PutOff, Renew, Resolve, Revision, Revive
+from .item_changes import PurgeItems, PutItem, TouchItems, WriteItems
+from .language_model import ChatMessage, ChatModel, ChatReply, ChatRequest, Reasoned, Reasoner
 from .reranker import Judgement, Reranker, shown_text
 from .store import Ask, Candidates, Change, Debt, Dump, Outcome, Store
 from .survey import ASSISTANT, OTHER_ROLE, USER, Survey

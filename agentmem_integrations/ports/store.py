@@ -31,8 +31,8 @@ from .changes import (
     WantingPage,
 )
 from .embedder import TEXT_FIELD, Vector
-from .extraction import Entrust, Owe, PutOff, Renew, Resolve, Revision, Revive
-from .items import PurgeItems, TouchItems, WriteItems
+from .extraction_changes import Entrust, Owe, PutOff, Renew, Resolve, Revision, Revive
+from .item_changes import PurgeItems, TouchItems, WriteItems
 from .survey import Survey
 
 

@@ -11,7 +11,7 @@ import pytest
 from ..errors import NotFoundError, StaleError
 from ..models import Job, Scope
 from ..ports import Change, Delete, End, Entrust, Insert, Learned, Owe, Purge, PutOff, Renew, Resolve, Revive, Store, Update
-from .contract import ANA, BEN, IDENTITY, NAMESPACE, Contract, ids_of, insert, meaning
+from .store_contract_parts import ANA, BEN, IDENTITY, NAMESPACE, Contract, ids_of, insert, meaning
 
 PAST: Final = datetime.now(UTC) - timedelta(hours=1)
 SOON: Final = datetime.now(UTC) + timedelta(days=1)

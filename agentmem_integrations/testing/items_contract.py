@@ -11,7 +11,7 @@ import pytest
 from ..errors import EmbedderMismatchError
 from ..models import Identity, Item, ItemDelete, ItemGet, ItemPaths, ItemRead, ItemSearch, Path, PathMatch
 from ..ports import Outcome, Purge, PurgeItems, PutItem, Store, Sweep, TouchItems, Vector, WriteItems
-from .contract import ANA, IDENTITY, NAMESPACE, Contract, insert, meaning, pointing
+from .store_contract_parts import ANA, IDENTITY, NAMESPACE, Contract, insert, meaning, pointing
 
 USERS: Path = ("users", "ana")
 

@@ -13,7 +13,7 @@ import pytest
 from ..errors import ConflictError, NotFoundError
 from ..models import SHARED, Scope
 from ..ports import Delete, Insert, Purge, Record, Restore, Store, Update
-from .contract import ANA, BEN, IDENTITY, NAMESPACE, Contract, ids_of, insert, item, meaning, pointing
+from .store_contract_parts import ANA, BEN, IDENTITY, NAMESPACE, Contract, ids_of, insert, item, meaning, pointing
 
 ITEMS = Scope(NAMESPACE, path=("users", "ana"))
 

@@ -9,7 +9,7 @@ import pytest
 from ..errors import ConflictError, EmbedderMismatchError
 from ..models import Identity
 from ..ports import Ask, EraseLeftovers, Reembed, Store, Update, Wanting
-from .contract import ANA, IDENTITY, NAMESPACE, Contract, insert, item, meaning, pointing
+from .store_contract_parts import ANA, IDENTITY, NAMESPACE, Contract, insert, item, meaning, pointing
 
 NEXT = Identity("next", "1", 4)
 THIRD = Identity("third", "1", 4)

@@ -9,17 +9,7 @@ from ..errors import ConflictError
 from ..filters import parse
 from ..models import Scope
 from ..ports import Ask, Delete, Purge, Store, Update
-from .contract import (
-    ANA,
-    BEN,
-    NAMESPACE,
-    NONE_HEARD,
-    SEATED,
-    Contract,
-    insert,
-    meaning,
-    pointing,
-)
+from .store_contract_parts import ANA, BEN, NAMESPACE, NONE_HEARD, SEATED, Contract, insert, meaning, pointing
 
 
 class SearchingContract(Contract):

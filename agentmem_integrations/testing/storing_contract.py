@@ -11,19 +11,7 @@ from ..errors import ConflictError, EmbedderMismatchError, NotFoundError
 from ..filters import parse
 from ..models import Identity, Scope
 from ..ports import Delete, Insert, Purge, Replace, Selection, Store, Sweep, Update
-from .contract import (
-    ANA,
-    BEN,
-    IDENTITY,
-    NAMESPACE,
-    Contract,
-    ids_of,
-    insert,
-    meaning,
-    memory,
-    only_event,
-    pointing,
-)
+from .store_contract_parts import ANA, BEN, IDENTITY, NAMESPACE, Contract, ids_of, insert, meaning, memory, only_event, pointing
 
 
 class StoringContract(Contract):

@@ -11,20 +11,7 @@ import pytest
 from ..errors import ClosedError
 from ..models import Scope
 from ..ports import Ask, Defer, Delete, Fill, Insert, Keep, Purge, Store, Update
-from .contract import (
-    ANA,
-    BEN,
-    IDENTITY,
-    NAMESPACE,
-    Contract,
-    insert,
-    item,
-    keyed,
-    meaning,
-    memory,
-    only_event,
-    pointing,
-)
+from .store_contract_parts import ANA, BEN, IDENTITY, NAMESPACE, Contract, insert, item, keyed, meaning, memory, only_event, pointing
 
 
 class UpkeepContract(Contract):

@@ -1,14 +1,10 @@
 """What can be done with memories; `AgentMemory` and its views all do it with these verbs."""
 
-from .changing import Changing
+from .add_replace import Replacing, Results, Storing
 from .export_import import Porting
-from .finding import Finding
-from .jobs import Owing
-from .reembedding import Reembedding
-from .replacing import Replacing
-from .storing import Results, Storing
-from .verify_repair import Mending
-from .warming import Warming
+from .maintenance import Mending, Owing, Reembedding, Warming
+from .search_get_list import Finding
+from .update_delete_purge import Changing
 
 __all__ = ["MemoryVerbs", "Porting", "Reembedding", "Results"]
 

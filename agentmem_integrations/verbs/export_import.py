@@ -8,11 +8,10 @@ from typing import BinaryIO, cast
 from ..errors import InvalidInputError
 from ..models import UserId
 from ..pipeline.checks import read_flag
-from ..pipeline.exporting import ExportHallway
-from ..pipeline.importing import ImportHallway, opened
+from ..pipeline.export_import.exporting import ExportHallway
+from ..pipeline.export_import.importing import ImportHallway, opened
 from ..sync_async import Call, Read, face, twin
-from .progress import Progress, reporting
-from .scoped import Scoped
+from .arguments import Progress, Scoped, reporting
 
 File = str | os.PathLike[str] | BinaryIO
 

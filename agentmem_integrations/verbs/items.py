@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from ..engine import Room
 from ..errors import InvalidInputError, shown
 from ..models import Identity, ItemAnswer, ItemOp, Path
-from ..pipeline.batching import Write
 from ..pipeline.checks import read_name
-from ..pipeline.committing import one
 from ..pipeline.items import ItemHallway, checked, read_path
+from ..pipeline.write_stages.batching import Write
+from ..pipeline.write_stages.commit import one
 from ..ports import Outcome, PurgeItems, Sweep
 from ..sync_async import Call, Change, Later, Read, face, twin
 

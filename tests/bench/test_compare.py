@@ -13,8 +13,7 @@ from agentmem_integrations.bench import main
 from agentmem_integrations.bench.compare.apart import PeerError, environment, run, without_paths
 from agentmem_integrations.bench.compare.command import compare
 from agentmem_integrations.bench.compare.comparison import Amounts, Result
-from agentmem_integrations.bench.compare.entries import ENTRIES, OURS, Entry
-from agentmem_integrations.bench.compare.peer import Embedder, Peer, plain_turn, turn_of
+from agentmem_integrations.bench.compare.peer import ENTRIES, OURS, Embedder, Entry, Peer, plain_turn, turn_of
 from agentmem_integrations.bench.compare.peers.ours import Ours
 from agentmem_integrations.bench.compare.peers.plain import Fused, Vectors, Words
 from agentmem_integrations.bench.compare.peers.simple import Simple

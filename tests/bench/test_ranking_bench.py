@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from agentmem_integrations.bench import main
-from agentmem_integrations.bench.evidence import Case, cases
-from agentmem_integrations.bench.fit_weights import ALLOWED, fit
-from agentmem_integrations.bench.questions import read, variants
-from agentmem_integrations.bench.ranking_report import chance, stages, written
-from agentmem_integrations.pipeline.features import NAMES
-from agentmem_integrations.pipeline.ranking import COLUMNS, default_ranking
+from agentmem_integrations.bench.recall.evidence import Case, cases
+from agentmem_integrations.bench.recall.fit import ALLOWED, fit
+from agentmem_integrations.bench.recall.questions import read, variants
+from agentmem_integrations.bench.recall.report import chance, stages, written
+from agentmem_integrations.pipeline.ranking.features import NAMES
+from agentmem_integrations.pipeline.ranking.weights import COLUMNS, default_ranking
 
 Capture = pytest.CaptureFixture[str]
 
@@ -138,7 +138,7 @@ def test_fit_prints_a_table_that_can_be_used(files: list[Path], tmp_path: Path, 
     assert main(["fit", "--cv", str(files[0]), str(files[2])]) == 0
     out = capsys.readouterr().out
     assert "fitted without it" in out
-    own = tomllib.loads((Path(__file__).parents[2] / "agentmem_integrations/pipeline/ranking.toml").read_text(encoding="utf-8"))
+    own = tomllib.loads((Path(__file__).parents[2] / "agentmem_integrations/pipeline/ranking/ranking.toml").read_text(encoding="utf-8"))
     score = "[score]\n" + "\n".join(f"{name} = {value}" for name, value in own["score"].items())
     (tmp_path / "mine.toml").write_text(f"{score}\n{out}")
     assert main(["recall", str(files[2]), "--ranker", str(tmp_path / "mine.toml")]) == 0

@@ -1,4 +1,4 @@
-"""Whatever words follow `agentmem`, its exit status is one of `cli/status.py`, and no traceback is shown."""
+"""Whatever words follow `agentmem`, its exit status is one of `cli/exit_status.py`, and no traceback is shown."""
 
 import io
 import os
@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from agentmem_integrations import AgentMemory
-from agentmem_integrations.cli import main, status
+from agentmem_integrations.cli import exit_status, main
 from agentmem_integrations.cli.main import COMMANDS
 
-STATUSES = {value for name, value in vars(status).items() if name.isupper()}
+STATUSES = {value for name, value in vars(exit_status).items() if name.isupper()}
 ROUNDS = 4_000 if os.environ.get("AGENTMEM_LONG") == "1" else 250
 
 WORDS = [
@@ -69,7 +69,7 @@ def test_the_status_is_always_one_of_ours(
         assert "Traceback" not in printed.out + printed.err, said
         assert answer or not printed.err.startswith("agentmem: "), said
         seen[answer] = seen.get(answer, 0) + 1
-    assert seen[status.OK] > ROUNDS / 50
-    assert seen[status.ERROR] > ROUNDS / 5
+    assert seen[exit_status.OK] > ROUNDS / 50
+    assert seen[exit_status.ERROR] > ROUNDS / 5
     with AgentMemory("memory.db") as mem:
         assert [memory.text for memory in mem.list(user_id="keeper")] == ["kept"]

@@ -13,11 +13,11 @@ import apsw
 import pytest
 
 from agentmem_integrations import AgentMemory, build
-from agentmem_integrations.cli import check_installation, main
-from agentmem_integrations.cli.check_installation import PACKAGES
+from agentmem_integrations.cli import doctor_installation, main
+from agentmem_integrations.cli.doctor_installation import PACKAGES
 from agentmem_integrations.config import Settings
 from agentmem_integrations.embedding import table_checksum
-from agentmem_integrations.storage.sqlite import diagnose, network_filesystems
+from agentmem_integrations.storage.sqlite.file import diagnose, network_filesystems
 from agentmem_integrations.testing.chat import ScriptedChat
 from agentmem_integrations.testing.embedders import FailingEmbedder, HashEmbedder
 
@@ -182,7 +182,7 @@ def test_owed_vectors_and_dead_jobs_are_warnings(path: str, capsys: Capture, mon
     assert "2 memories wait for their vector" in warning(path, capsys, "--embedder", "none")["said"]
     with AgentMemory(path, namespace="facts", embedder=None, llm=ScriptedChat(lambda request: "garbage"), mode="intelligent") as mem:
         mem.add("I live in Porto", user_id="ana")
-        monkeypatch.setattr("agentmem_integrations.pipeline.extraction_jobs.ATTEMPTS", 1)
+        monkeypatch.setattr("agentmem_integrations.pipeline.intelligent.jobs.ATTEMPTS", 1)
         mem.flush()
     _, found = examined(path, capsys, "--embedder", "none")
     assert [check["said"] for check in found] == ["2 memories wait for their vector", "1 extractions of facts were given up"]
@@ -198,7 +198,7 @@ def test_the_packages_and_their_ranges_are_those_of_the_project() -> None:
     wanted = {(None, need) for need in project["dependencies"]} | {(extra, need) for extra, needs in extras.items() for need in needs}
     there = {(p.extra, f"{p.name}>={p.least}" + (f",<{p.below}" if p.below else "")) for p in PACKAGES if p.name != "aiohttp"}
     assert there == {(extra, need.replace("[aiohttp]", "")) for extra, need in wanted}
-    assert project["requires-python"] == ">=" + ".".join(map(str, check_installation.OLDEST_PYTHON))
+    assert project["requires-python"] == ">=" + ".".join(map(str, doctor_installation.OLDEST_PYTHON))
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_a_changed_table_is_a_problem(db: str, capsys: Capture, monkeypatch: pyt
     with (folder / "table.npy").open("ab") as table:
         table.write(b"x")
     assert table_checksum.damaged_files(folder) == ["table.npy", "tokenizer.json"]
-    monkeypatch.setattr(check_installation, "damaged_files", lambda: table_checksum.damaged_files(folder))
+    monkeypatch.setattr(doctor_installation, "damaged_files", lambda: table_checksum.damaged_files(folder))
     assert "reinstall" in problem(db, capsys)["mend"]
 
 
@@ -297,7 +297,7 @@ def versions(monkeypatch: pytest.MonkeyPatch, told: dict[str, str | None]) -> No
             raise metadata.PackageNotFoundError(name)
         return found
 
-    monkeypatch.setattr(check_installation.metadata, "version", version)
+    monkeypatch.setattr(doctor_installation.metadata, "version", version)
 
 
 # config

@@ -7,7 +7,7 @@ import pytest
 from agentmem_integrations import AgentMemory
 from agentmem_integrations.cli import main
 from agentmem_integrations.errors import ModelTimeoutError
-from agentmem_integrations.pipeline.extraction_jobs import ATTEMPTS
+from agentmem_integrations.pipeline.intelligent.jobs import ATTEMPTS
 from agentmem_integrations.testing.chat import ScriptedChat
 
 

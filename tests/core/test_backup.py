@@ -9,7 +9,7 @@ import apsw
 import pytest
 
 from agentmem_integrations import AgentMemory, InvalidInputError, StorageError, StoreFullError
-from agentmem_integrations.storage.sqlite import backup as copying
+from agentmem_integrations.storage.sqlite.file import backup as copying
 from agentmem_integrations.testing.embedders import HashEmbedder
 
 Opened = Callable[..., AgentMemory]

@@ -10,7 +10,7 @@ from core.ordinary_sentences import SENTENCES
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentmem_integrations.pipeline.dates import MAX_TEXT, resolve, with_dates
+from agentmem_integrations.pipeline.dates.resolve import MAX_TEXT, resolve, with_dates
 
 SAID_AT = datetime(2026, 5, 13, 12, 30, tzinfo=UTC)  # a Wednesday
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentmem_integrations import AgentMemory, GivenVectors, InvalidInputError
-from agentmem_integrations.pipeline.diversify import diverse
+from agentmem_integrations.pipeline.ranking.diversify import diverse
 
 Opened = Callable[..., AgentMemory]
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from agentmem_integrations import AgentMemory, InvalidInputError
-from agentmem_integrations.pipeline.budget import tokens_of
 from agentmem_integrations.pipeline.follow_up import in_context
+from agentmem_integrations.pipeline.ranking.token_budget import tokens_of
 
 KNOWN = [
     "She lives upstairs, the landlady.", "He lives downstairs, the caretaker.", "She works at night, the doctor next door.",

@@ -226,7 +226,7 @@ def opened_and_listed(folder: Path, opened: Opened) -> list[Any]:
 def test_a_purge_that_a_reader_holds_up_says_so_and_the_next_one_finishes_it(
     path: str, opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agentmem_integrations.storage.sqlite.connections.BUSY_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("agentmem_integrations.storage.sqlite.file.connections.BUSY_TIMEOUT_S", 0.2)
     mem = opened(path)
     mem.add("the qzjxsecret", user_id="qzjxana")
     reader = apsw.Connection(path)

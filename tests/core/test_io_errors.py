@@ -16,11 +16,11 @@ from long.crashes import is_sound
 from agentmem_integrations import AgentMemory, StoreFullError
 from agentmem_integrations.models import Scope
 from agentmem_integrations.ports import Change, Insert, Purge, Selection
-from agentmem_integrations.storage.sqlite import checkpoints
+from agentmem_integrations.storage.sqlite.file import write_ahead_log
 from agentmem_integrations.storage.sqlite.store import SqliteStore
-from agentmem_integrations.testing.contract import insert
 from agentmem_integrations.testing.embedders import HashEmbedder
 from agentmem_integrations.testing.faulty_disks import FailingVFS, Operation
+from agentmem_integrations.testing.store_contract_parts import insert
 
 Opened = Callable[..., AgentMemory]
 Texts = dict[str, str]
@@ -203,8 +203,8 @@ def test_a_full_disk_fails_the_whole_crowd_and_nobody_who_was_acknowledged(path:
 def test_a_checkpoint_that_fails_costs_no_write_and_is_made_up_for(
     path: str, opened: Opened, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(checkpoints, "STEP_PAGES", 20)
-    monkeypatch.setattr(checkpoints, "HARD_PAGES", 100)
+    monkeypatch.setattr(write_ahead_log, "STEP_PAGES", 20)
+    monkeypatch.setattr(write_ahead_log, "HARD_PAGES", 100)
     with FailingVFS() as disk:
         mem = opened(path)
         disk.fail("write", "sync", suffix=".db")  # the log can be written, the file cannot
@@ -238,7 +238,7 @@ class OneThreadsDisk(FailingVFS):
 
 
 def test_the_thread_of_the_checkpoints_survives_a_disk_that_fails(path: str, opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoints, "STEP_PAGES", 20)
+    monkeypatch.setattr(write_ahead_log, "STEP_PAGES", 20)
     failing, failed = True, threading.Event()
 
     def fail(operation: Operation) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from agentmem_integrations import AgentMemory
-from agentmem_integrations.storage.sqlite import checkpoints
-from agentmem_integrations.storage.sqlite.connections import PAGE_SIZE
+from agentmem_integrations.storage.sqlite.file import write_ahead_log
+from agentmem_integrations.storage.sqlite.file.connections import PAGE_SIZE
 from agentmem_integrations.testing.embedders import HashEmbedder
 
 Opened = Callable[..., AgentMemory]
@@ -76,9 +76,9 @@ def write(mem: AgentMemory, path: str, rounds: range) -> int:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the log short: the same course of things with less to write."""
-    monkeypatch.setattr(checkpoints, "STEP_PAGES", STEP)
-    monkeypatch.setattr(checkpoints, "HARD_PAGES", HARD)
-    monkeypatch.setattr(checkpoints, "LOOK_AGAIN_S", 0.05)
+    monkeypatch.setattr(write_ahead_log, "STEP_PAGES", STEP)
+    monkeypatch.setattr(write_ahead_log, "HARD_PAGES", HARD)
+    monkeypatch.setattr(write_ahead_log, "LOOK_AGAIN_S", 0.05)
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_a_long_reader_stops_no_writer_and_its_log_is_cut_when_it_has_gone(path:
 
 
 def test_a_log_that_a_long_reader_left_is_cut_by_writers_too(path: str, mem: AgentMemory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoints, "LOOK_AGAIN_S", 3_600)
+    monkeypatch.setattr(write_ahead_log, "LOOK_AGAIN_S", 3_600)
     with reader(path, 1, 3_600):
         write(mem, path, range(10))
     grown = log_bytes(path)

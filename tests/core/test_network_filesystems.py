@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from agentmem_integrations import AgentMemory, NetworkFilesystemWarning
-from agentmem_integrations.storage.sqlite import network_filesystems
-from agentmem_integrations.storage.sqlite.network_filesystems import filesystem, is_share
+from agentmem_integrations.storage.sqlite.file import network_filesystems
+from agentmem_integrations.storage.sqlite.file.network_filesystems import filesystem, is_share
 
 Opened = Callable[..., AgentMemory]
 

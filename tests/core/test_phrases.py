@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from test_ranking import survey_of
 
 from agentmem_integrations import AgentMemory
-from agentmem_integrations.pipeline.phrases import LONGEST, MOST, quoted
-from agentmem_integrations.pipeline.ranking import default_ranking
-from agentmem_integrations.pipeline.score import rank
-from agentmem_integrations.storage.sqlite.text_index import lexical_form, phrase_expression
+from agentmem_integrations.pipeline.quoted_phrases import LONGEST, MOST, quoted
+from agentmem_integrations.pipeline.ranking.score import rank
+from agentmem_integrations.pipeline.ranking.weights import default_ranking
+from agentmem_integrations.storage.sqlite.search.text_index import lexical_form, phrase_expression
 
 Opened = Callable[..., AgentMemory]
 

@@ -13,7 +13,7 @@ import pytest
 from long.crashes import cut_rounds, is_sound
 
 from agentmem_integrations import AgentMemory
-from agentmem_integrations.storage.sqlite import checkpoints
+from agentmem_integrations.storage.sqlite.file import write_ahead_log
 from agentmem_integrations.testing.faulty_disks import PowerLossVFS
 
 Opened = Callable[..., AgentMemory]
@@ -22,8 +22,8 @@ Opened = Callable[..., AgentMemory]
 @pytest.fixture(autouse=True)
 def checkpoints_come_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """A short load would never reach one."""
-    monkeypatch.setattr(checkpoints, "STEP_PAGES", 60)
-    monkeypatch.setattr(checkpoints, "HARD_PAGES", 250)
+    monkeypatch.setattr(write_ahead_log, "STEP_PAGES", 60)
+    monkeypatch.setattr(write_ahead_log, "HARD_PAGES", 250)
 
 
 def test_every_acknowledged_call_survives_a_power_cut(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from agentmem_integrations import AgentMemory
 from agentmem_integrations.fingerprint import embedding_key, fingerprint
 from agentmem_integrations.models import Identity, Memory, Scope
 from agentmem_integrations.ports import Defer, Entrust, Insert, Learned, Resolve, Selection, Update
-from agentmem_integrations.storage.sqlite.seals import seal
+from agentmem_integrations.storage.sqlite.rows import seal
 from agentmem_integrations.storage.sqlite.store import SqliteStore
 from agentmem_integrations.testing.embedders import FailingEmbedder, HashEmbedder
 

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentmem_integrations import AgentMemory, GivenVectors, Hit, InvalidInputError
-from agentmem_integrations.pipeline.features import NAMES, OF_TEXT
-from agentmem_integrations.pipeline.ranking import COLUMNS, GROUPS, default_ranking, mixture, read_ranking
-from agentmem_integrations.pipeline.score import rank
+from agentmem_integrations.pipeline.ranking.features import NAMES, OF_TEXT
+from agentmem_integrations.pipeline.ranking.score import rank
+from agentmem_integrations.pipeline.ranking.weights import COLUMNS, GROUPS, default_ranking, mixture, read_ranking
 from agentmem_integrations.ports import Survey
 from agentmem_integrations.storage.sqlite.statements import statements
 from agentmem_integrations.testing.embedders import HashEmbedder

@@ -17,7 +17,7 @@ import pytest
 from agentmem_integrations import SHARED, AgentMemory, ConflictError, EmbedderMismatchError, EmbeddingError, InvalidInputError
 from agentmem_integrations.models import Memory, Scope
 from agentmem_integrations.pipeline import reembed as hallway
-from agentmem_integrations.pipeline.writing import Writing
+from agentmem_integrations.pipeline.write_stages.embed import Writing
 from agentmem_integrations.ports import Insert
 from agentmem_integrations.testing.embedders import FailingEmbedder, HashEmbedder
 

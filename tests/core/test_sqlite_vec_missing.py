@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 from agentmem_integrations import AgentMemory, StorageError
-from agentmem_integrations.storage.sqlite import extension
+from agentmem_integrations.storage.sqlite.file import extension
 
 
 @pytest.fixture

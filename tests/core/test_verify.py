@@ -501,7 +501,7 @@ def test_purging_a_successor_leaves_no_trace_of_its_id(path: str, opened: Opened
 
 
 def test_seals_tell_words_from_numbers() -> None:
-    from agentmem_integrations.storage.sqlite.seals import HALF, seal
+    from agentmem_integrations.storage.sqlite.rows import HALF, seal
 
     vector = np.ones(4, "<f4").tobytes()
     base = seal("text", "Ana", vector)

@@ -16,10 +16,9 @@ from hypothesis import strategies as st
 
 from agentmem_integrations import AgentMemory, ClosedError, EmbeddingError, InvalidInputError
 from agentmem_integrations.embedding.any_object import BATCH, ObjectModel
-from agentmem_integrations.embedding.backlog import TURNS, Backlog, Request
-from agentmem_integrations.embedding.bad_texts import isolated
-from agentmem_integrations.embedding.model import Kind, Lane
+from agentmem_integrations.embedding.model import Kind, Lane, isolated
 from agentmem_integrations.embedding.queue import QueuedEmbedder
+from agentmem_integrations.embedding.queue_backlog import TURNS, Backlog, Request
 from agentmem_integrations.models import Identity, Scope
 from agentmem_integrations.ports import Answer, Matrix
 from agentmem_integrations.testing.embedders import BlockingEmbedder, FailingEmbedder, HashEmbedder, LyingEmbedder

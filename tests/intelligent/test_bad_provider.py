@@ -10,7 +10,7 @@ import pytest
 
 from agentmem_integrations import AgentMemory, OpenAIChat
 from agentmem_integrations.bench.stub_model import answer
-from agentmem_integrations.pipeline import extraction_jobs as jobs_module
+from agentmem_integrations.pipeline.intelligent import jobs as jobs_module
 from agentmem_integrations.testing.chat import GARBAGE
 from agentmem_integrations.testing.openai_server import OpenAIServer
 

@@ -16,7 +16,7 @@ from intelligent.says import Says, facts_of, told
 
 from agentmem_integrations import AgentMemory
 from agentmem_integrations.errors import ModelTimeoutError, ReplyError
-from agentmem_integrations.pipeline import extraction_jobs as jobs_module
+from agentmem_integrations.pipeline.intelligent import jobs as jobs_module
 from agentmem_integrations.ports import ChatRequest
 from agentmem_integrations.testing.chat import GARBAGE, STALL, ScriptedChat
 

@@ -12,7 +12,7 @@ from agentmem_integrations.llm.decision_replies import read_decisions
 from agentmem_integrations.llm.fact_replies import read_facts
 from agentmem_integrations.llm.prompting import deciding, extraction, repair_request
 from agentmem_integrations.models import Fact, Memory, Turn
-from agentmem_integrations.pipeline.dates import resolve
+from agentmem_integrations.pipeline.dates.resolve import resolve
 from agentmem_integrations.ports import ChatMessage, ChatModel, ChatReply, ChatRequest
 from agentmem_integrations.testing.chat import GARBAGE, STALL, RuleChat, ScriptedChat
 

@@ -26,7 +26,7 @@ from long.crashes import EMBEDDER, QuickEmbedder, State, Step, is_sound
 
 from agentmem_integrations import AgentMemory
 from agentmem_integrations.models import ItemDelete, ItemPut, ItemSearch
-from agentmem_integrations.storage.sqlite import checkpoints
+from agentmem_integrations.storage.sqlite.file import write_ahead_log
 from agentmem_integrations.storage.sqlite.statements import statements
 from agentmem_integrations.testing.faulty_disks import FailingVFS, Operation
 
@@ -176,7 +176,7 @@ class _Files(FailingVFS):
 
 def play(folder: Path, points: Points, acknowledge: Callable[[], object]) -> None:
     """Play the scenario."""
-    checkpoints.STEP_PAGES, checkpoints.HARD_PAGES = 8, 16  # type: ignore[misc]
+    write_ahead_log.STEP_PAGES, write_ahead_log.HARD_PAGES = 8, 16  # type: ignore[misc]
     points.install()
     embedder = Moody()
     with AgentMemory(folder / "memory.db", embedder=embedder) as mem:

@@ -16,7 +16,7 @@ import pytest
 from long.crashes import State, after_a_crash, counted, cut_rounds
 
 from agentmem_integrations.config import Durability
-from agentmem_integrations.storage.sqlite import checkpoints
+from agentmem_integrations.storage.sqlite.file import write_ahead_log
 
 pytestmark = pytest.mark.skipif(os.environ.get("AGENTMEM_LONG") != "1", reason="takes minutes: set AGENTMEM_LONG=1")
 
@@ -63,8 +63,8 @@ def test_no_acknowledged_call_is_lost_however_often_the_program_is_killed(tmp_pa
 @pytest.mark.parametrize("often", [True, False], ids=["many checkpoints", "checkpoints as ever"])
 def test_no_acknowledged_call_is_lost_however_often_the_power_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, often: bool) -> None:
     if often:
-        monkeypatch.setattr(checkpoints, "STEP_PAGES", 60)
-        monkeypatch.setattr(checkpoints, "HARD_PAGES", 250)
+        monkeypatch.setattr(write_ahead_log, "STEP_PAGES", 60)
+        monkeypatch.setattr(write_ahead_log, "HARD_PAGES", 250)
     acknowledged, lost = cut_rounds(tmp_path, CUTS, "full", seed=4 + often)
     print(f"{CUTS} cuts, {acknowledged} calls acknowledged, {lost} lost")
     assert lost == 0
@@ -72,8 +72,8 @@ def test_no_acknowledged_call_is_lost_however_often_the_power_is_cut(tmp_path: P
 
 
 def test_with_durability_normal_a_hundred_cuts_take_the_last_calls_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoints, "STEP_PAGES", 60)
-    monkeypatch.setattr(checkpoints, "HARD_PAGES", 250)
+    monkeypatch.setattr(write_ahead_log, "STEP_PAGES", 60)
+    monkeypatch.setattr(write_ahead_log, "HARD_PAGES", 250)
     acknowledged, lost = cut_rounds(tmp_path, CUTS, "normal", seed=6)
     print(f"{CUTS} cuts, {acknowledged} calls acknowledged, {lost} lost")
     assert 0 < lost < acknowledged

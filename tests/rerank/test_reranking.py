@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentmem_integrations import AgentMemory, InvalidInputError, RerankError, TextError
-from agentmem_integrations.pipeline.rerank import Ordered, reranked
+from agentmem_integrations.pipeline.ranking.rerank import Ordered, reranked
 
 Open = Callable[..., AgentMemory]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Timer
 from typing import Any, Final
 
-from .entries import Entry
+from .peer import Entry
 
 _CHILD: Final = "agentmem_integrations.bench.compare.child"
 _ROOT: Final = str(Path(__file__).parents[3])

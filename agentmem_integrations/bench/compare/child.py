@@ -4,7 +4,7 @@ import json
 import os
 import sys
 
-from .jobs import JOBS
+from .measurements import JOBS
 
 
 def main() -> None:

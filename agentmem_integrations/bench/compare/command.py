@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from ..plan import QUICK as QUICK_PLAN
 from ..plan import Plan
-from ..questions import read
-from ..report import facts
+from ..recall.questions import read
+from ..results import facts
 from ..texts import Conversation
 from .comparison import QUICK, Amounts, Comparison, Result
-from .entries import ENTRIES, OURS, Entry
+from .peer import ENTRIES, OURS, Entry
 from .plots import Plots
 from .report import document, plain_text, replace_in
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from .apart import PeerError, run, run_and_kill
-from .entries import Entry
+from .peer import Entry
 
 THREADS: Final = (1, 8)
 

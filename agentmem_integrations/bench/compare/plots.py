@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ...errors import MissingExtraError
 from .comparison import THREADS, Result, sources
-from .entries import Kind
+from .peer import Kind
 from .report import COMPARED, digits, label
 
 # Okabe and Ito's colours, which those who see fewer of them can tell apart; they differ in lightness too

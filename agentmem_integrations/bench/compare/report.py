@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any, Final
 
 from .comparison import THREADS, Result, sources
-from .entries import OURS, Entry
+from .peer import OURS, Entry
 
 BEGIN: Final = "<!-- made by `agentmem bench compare`: begin -->"
 END: Final = "<!-- made by `agentmem bench compare`: end -->"

@@ -1,18 +1,27 @@
-"""Memories as rows and rows as memories."""
+"""Memories as rows and rows as memories.
+
+The seal of a vector: two content hashes that tell, years later, whether it is still the one that was stored.
+
+The first half is of the words it was made of, the second of its numbers. Two halves and not one hash of both, so that a check can say
+which of the two changed: words that somebody rewrote underneath the vector, or bits of the vector itself.
+
+The history of one memory, read from its row and the lines of what changed.
+"""
 
 import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from typing import Any, Final
 
 import numpy as np
 
 from ...errors import SchemaError
 from ...filters import canonical
-from ...models import SHARED, Memory, Scope
+from ...models import SHARED, Event, Memory, Scope
 from ...ports import Vector
+from .search.text_index import context_words, lexical_form
 from .statements import Row
-from .text_index import context_words, lexical_form
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
@@ -91,3 +100,48 @@ def _memory(row: Row) -> Memory:
         json.loads(provenance) if provenance else {}, moment(since), moment(until), successor,
         json.loads(value) if value is not None else None,
     )  # fmt: skip
+
+
+HALF: Final = 8  # bytes: accidents find each other in one of 2**64 cases
+
+
+def seal(text: str, name: str | None, vector: bytes) -> bytes:
+    """Return the seal of a vector, 16 bytes.
+
+    Args:
+        text: The memory's text.
+        name: The memory's speaker, whose name is embedded with the text.
+        vector: Little-endian float32.
+    """
+    return words_half(text, name) + numbers_half(vector)
+
+
+def words_half(text: str, name: str | None) -> bytes:
+    """Return the half that changes with the words."""
+    return blake2b(f"{name or ''}\0{text}".encode(), digest_size=HALF).digest()
+
+
+def numbers_half(vector: bytes) -> bytes:
+    """Return the half that changes with the numbers."""
+    return blake2b(vector, digest_size=HALF).digest()
+
+
+def told(row: Row, lines: list[Row]) -> list[Event]:
+    """Return the history of a memory's row and lines."""
+    try:
+        return _read_backwards(row, lines)
+    except NOT_AS_WRITTEN as error:
+        raise damaged(error) from error
+
+
+def _read_backwards(row: Row, lines: list[Row]) -> list[Event]:
+    """Each line's new text is the next one's old text, the last one's is the memory's own."""
+    memory, text, events = memory_of(row), row[4], []
+    if not lines:  # it never changed: its row tells how it began
+        lines = [("ADD", micros(memory.created_at), None, row[22])]
+    for event, at, old_text, provenance in reversed(lines):
+        before = text if old_text is None else old_text
+        told, new = json.loads(provenance) if provenance else {}, None if event == "DELETE" else text
+        events.append(Event(event, memory, None if event == "ADD" else before, new, moment(at), told))
+        text = before
+    return events[::-1]

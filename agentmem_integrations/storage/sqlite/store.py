@@ -32,27 +32,26 @@ from ...ports import (
     Vector,
     WantingPage,
 )
-from . import extension, kept_vectors, reembedding
-from .backup import copy_to
-from .catalog import Catalog, check_embedder, told_as_fields
-from .connections import Connections
-from .diagnose import list_collections, log_bytes
-from .extractions import claim, read_jobs, read_replies, revision
-from .filter_cache import ChosenKeys
-from .gather import Gatherer
-from .history import told
+from .collections import Catalog, check_embedder, told_as_fields
+from .file import extension
+from .file.backup import copy_to
+from .file.connections import Connections
+from .file.diagnose import list_collections, log_bytes
 from .integrity.repair import Repairing
 from .integrity.verify import Progress, Verifying
-from .item_vectors import ItemVectors
-from .items import ItemReader
-from .lexicon import Lexicons
-from .nearest import FOREVER, MatrixCache, Version
-from .records import dumped, taken
-from .rows import memory_of, micros, owner, vectors_in
+from .rows import memory_of, micros, owner, told, vectors_in
+from .search.gather import Gatherer
+from .search.item_vectors import ItemVectors
+from .search.items import ItemReader
+from .search.lexicon import Lexicons
+from .search.nearest import FOREVER, MatrixCache, Version
+from .search.survey import Surveyor
 from .statements import migrations, query
-from .survey import Surveyor
-from .where import selected
-from .writer import Transaction, Undone
+from .where import ChosenKeys, selected
+from .write import embedding_cache, reembedding
+from .write.apply import Transaction, Undone
+from .write.dump_and_restore import dumped, taken
+from .write.extractions import claim, read_jobs, read_replies, revision
 
 
 class SqliteStore:
@@ -268,19 +267,19 @@ class SqliteStore:
         if not self._cache_budget:
             return {}
         with self._connections.read() as connection:
-            return kept_vectors.kept(connection, keys)
+            return embedding_cache.kept(connection, keys)
 
     def kept_for(self, namespace: str, scope: Scope, most: int) -> Mapping[bytes, Vector]:
         """Return what is kept of an owner's texts and questions, the newest first, up to so many bytes of vectors."""
         with self._connections.read() as connection:
             collection = self._catalog.collection(connection, namespace)
             found = query(connection, "find_scope", (collection.no, *owner(scope)))
-            return kept_vectors.kept_for(connection, found[0][0], most) if found else {}
+            return embedding_cache.kept_for(connection, found[0][0], most) if found else {}
 
     def kept_usage(self) -> Mapping[str, int]:
         """Return how many vectors are kept, and their bytes."""
         with self._connections.read() as connection:
-            return kept_vectors.usage(connection)
+            return embedding_cache.usage(connection)
 
     def warm(self, namespace: str, scope: Scope) -> int:
         """Read an owner's vectors into RAM; return how many are there."""

@@ -4,7 +4,7 @@ import apsw
 
 from agentmem_integrations import AgentMemory
 from agentmem_integrations.models import ItemGet
-from agentmem_integrations.storage.sqlite.schema import APPLICATION_ID
+from agentmem_integrations.storage.sqlite.file.schema import APPLICATION_ID
 from agentmem_integrations.storage.sqlite.statements import migrations
 
 ROW = "INSERT INTO memories (id, scope, kind, text, occurred_at, created_at, updated_at, value) VALUES (?, ?, 'episode', ?, 1, 1, 1, ?)"

@@ -16,7 +16,7 @@ import apsw
 import pytest
 
 from agentmem_integrations import AgentMemory, SchemaError, StorageError, StoreFullError
-from agentmem_integrations.storage.sqlite import connections, schema
+from agentmem_integrations.storage.sqlite.file import connections, schema
 from agentmem_integrations.storage.sqlite.statements import migrations
 from agentmem_integrations.testing.embedders import FailingEmbedder, HashEmbedder
 from agentmem_integrations.testing.faulty_disks import FailingVFS, PowerLossVFS
@@ -236,7 +236,7 @@ def test_a_power_cut_at_any_point_of_a_migration_leaves_one_schema_or_the_other(
 KILLED = """
 import os, signal, sys
 from agentmem_integrations import AgentMemory
-from agentmem_integrations.storage.sqlite import connections, schema
+from agentmem_integrations.storage.sqlite.file import connections, schema
 whole = schema.migrate
 def migrate(connection, path):
     whole(connection, path)
@@ -277,7 +277,7 @@ def test_a_newer_file_is_refused_and_left_untouched(newer: str) -> None:
 OPENING = """
 import sys, time
 from agentmem_integrations import AgentMemory
-from agentmem_integrations.storage.sqlite import connections, schema
+from agentmem_integrations.storage.sqlite.file import connections, schema
 ran = 0
 whole = connections.migrate
 def migrate(connection, path):

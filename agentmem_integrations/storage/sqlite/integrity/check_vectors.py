@@ -8,7 +8,7 @@ import apsw
 import numpy as np
 
 from ....ports import TEXT_FIELD
-from ..seals import HALF, numbers_half, words_half
+from ..rows import HALF, numbers_half, words_half
 from ..statements import query
 from .findings import Findings
 

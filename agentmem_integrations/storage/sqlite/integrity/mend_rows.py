@@ -12,10 +12,25 @@ import apsw
 
 from ....errors import SchemaError
 from ....filters import canonical
-from ..seals import seal
+from ..rows import seal
 from ..statements import Row, query, statements
-from .check_memories import METADATA, NO, PROVENANCE, SCOPE, SUCCEEDED, TWIN, TWINS, VALUE, Judged, judge, readable, wants_vector
-from .check_rest import job_rows, kept_flawed, line_rows
+from .check_memories import (
+    METADATA,
+    NO,
+    PROVENANCE,
+    SCOPE,
+    SUCCEEDED,
+    TWIN,
+    TWINS,
+    VALUE,
+    Judged,
+    job_rows,
+    judge,
+    kept_flawed,
+    line_rows,
+    readable,
+    wants_vector,
+)
 from .check_vectors import VectorRow, flaw, vector_rows
 
 UNREADABLE: Final = "unreadable"

@@ -7,14 +7,13 @@ import apsw
 
 from ....errors import SchemaError
 from ....models import Report
-from ..connections import Step
+from ..file.connections import Step
 from ..statements import query
-from .check_file import check_pages, check_schema
-from .check_memories import MemoryCheck
-from .check_rest import check_history, check_jobs, check_kept
+from .check_memories import MemoryCheck, check_history, check_jobs, check_kept
 from .check_vectors import VectorCheck
-from .check_words import Index, read_index
 from .findings import Findings
+from .schema import check_pages, check_schema
+from .words import Index, read_index
 
 PAGE: Final = 256  # rows looked at in one step
 

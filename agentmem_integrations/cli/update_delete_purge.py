@@ -1,0 +1,122 @@
+"""`agentmem update`, `delete`, `purge` and `stats`."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from ..errors import InvalidInputError, NotFoundError
+from .arguments import Arguments
+from .exit_status import DECLINED, OK
+from .output import Output, memories, memory_record
+from .search_get_list import show
+from .target import json_object, open_collection, owner, scope, whose
+
+if TYPE_CHECKING:
+    from ..memory import AgentMemory
+
+COUNTED: Final = 10_000  # the longest page of `list`; beyond it the question says "or more"
+
+
+def update(args: Arguments, out: Output) -> int:
+    """Change a memory."""
+    changes = {
+        "text": args.text, "metadata": json_object(args.metadata, "--metadata"), "kind": args.kind, "importance": args.importance,
+        "ttl": args.ttl, "expires_at": args.expires_at,
+    }  # fmt: skip
+    with open_collection(args, must_exist=True, embeds=args.text is not None) as mem:
+        changed = mem.update(args.id, user_id=owner(args), **changes)
+    if out.json:
+        out.document(memory_record(changed))
+    else:
+        show(changed, out)
+    return OK
+
+
+def delete(args: Arguments, out: Output) -> int:
+    """Make memories invisible: those named, or after a confirmation all that are selected."""
+    of = _named(args) if args.id else scope(args)
+    select = {**of, "kind": args.kind, "filter": json_object(args.filter, "--filter")}
+    ids = list(dict.fromkeys(args.id))
+    with open_collection(args, must_exist=True) as mem:
+        if not ids and not args.yes and not _confirmed(mem, select, args):
+            print("nothing was deleted", file=sys.stderr)
+            return DECLINED
+        deleted = mem.delete(ids or None, **select)
+    if out.json:
+        out.document({"deleted": deleted})
+    elif deleted or not ids:
+        out.line(f"deleted {memories(deleted)}")
+    if deleted < len(ids):
+        missing = f"memory {ids[0]!r} was" if len(ids) == 1 else f"{len(ids) - deleted} of {len(ids)} memories were"
+        raise NotFoundError(f"{missing} not found: deleted already, somebody else's, or not selected by the options")
+    return OK
+
+
+def purge(args: Arguments, out: Output) -> int:
+    """Erase memories for good, after a confirmation, and say how many."""
+    of = _named(args) if args.id and not args.all_collections else scope(args)
+    select = {**of, "kind": args.kind, "filter": json_object(args.filter, "--filter")}
+    ids = list(dict.fromkeys(args.id))
+    with open_collection(args, must_exist=True) as mem:
+        if not args.yes and not _sure(len(ids), args):
+            print("nothing was erased", file=sys.stderr)
+            return DECLINED
+        purged = mem.purge(ids or None, **select, collections="all" if args.all_collections else "this")
+    if out.json:
+        out.document({"purged": purged})
+    else:
+        out.line(f"erased {memories(purged)}")
+    if not purged and ids:
+        raise NotFoundError("nothing of that was found: purged already, somebody else's, or not selected by the options")
+    return OK
+
+
+def stats(args: Arguments, out: Output) -> int:
+    """Count memories."""
+    user = owner(args)
+    with open_collection(args, must_exist=True) as mem:
+        figures = mem.stats(user_id=user)
+    if out.json:
+        out.document(figures)
+        return OK
+    lines = list(_flat(figures))
+    widest = max((len(name) for name, _ in lines), default=0)
+    for name, value in lines:
+        out.line(f"{name:<{widest}}  {value}")
+    return OK
+
+
+def _named(args: Arguments) -> dict[str, Any]:
+    # An id alone is enough; who is named beside it must own it
+    return {"user_id": owner(args), "agent_id": args.agent, "session_id": args.session}
+
+
+def _sure(ids: int, args: Arguments) -> bool:
+    who = whose(args)
+    what = memories(ids) if ids else "all memories" if args.kind is None and args.filter is None else "the selected memories"
+    what += f" of {who}" if who else ""
+    if not sys.stdin.isatty():
+        raise InvalidInputError(f"this would erase {what} for good: pass --yes if that is what you want")
+    where = "in every collection of" if args.all_collections else "in"
+    print(f"Erase {what} {where} {args.path()} for good, with their history? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _confirmed(mem: "AgentMemory", select: Mapping[str, Any], args: Arguments) -> bool:
+    count = len(mem.list(**select, limit=COUNTED))
+    what = f"{memories(count)}{' or more' if count == COUNTED else ''} of {whose(args)}"
+    if not count:
+        raise NotFoundError(f"there are no such memories of {whose(args)}")
+    if not sys.stdin.isatty():
+        raise InvalidInputError(f"this would delete {what}: pass --yes if that is what you want")
+    print(f"Delete {what}? [y/N] ", end="", file=sys.stderr, flush=True)  # not on stdout, which may be a file
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _flat(figures: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in figures.items():
+        label = f"{prefix}{name.replace('_', ' ')}"
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{label} ")
+        else:
+            yield label, f"{value:,}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)

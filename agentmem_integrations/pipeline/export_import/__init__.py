@@ -1,0 +1,1 @@
+"""Memories as a file of JSON lines: written, and read back."""

@@ -1,0 +1,1 @@
+"""From candidates to hits: features -> score -> rerank, and the table of weights they go by."""

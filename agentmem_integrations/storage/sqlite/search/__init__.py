@@ -1,0 +1,1 @@
+"""What finds: vectors, words and items, from RAM and from the file."""

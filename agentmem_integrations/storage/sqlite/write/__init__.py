@@ -1,0 +1,1 @@
+"""What changes rows, all inside one transaction."""

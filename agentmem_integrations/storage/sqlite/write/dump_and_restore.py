@@ -1,0 +1,142 @@
+"""Memories with all that hangs on them: read for a dump, and compared with what is put back."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any, Final
+
+import apsw
+import numpy as np
+
+from ....errors import ConflictError, NotFoundError, SchemaError
+from ....filters import canonical
+from ....models import SHARED, Scope
+from ....ports import TEXT_FIELD, Dump, Line, Record, Vector
+from ..collections import Catalog, Collection
+from ..file.connections import Step
+from ..rows import EPOCH, NOT_AS_WRITTEN, damaged, memory_of, micros, moment, owner
+from ..statements import Row, query
+
+PAGE: Final = 256  # memories read in one step
+_NO, _TWIN, _DELETED = 0, 7, 19  # columns of select_memories
+_ASIDE: Final = (4, 5, 6)  # columns of memory_row that follow from the others: lexical, context, twin
+
+
+def dumped(step: Step, catalog: Catalog, namespace: str, scope: Scope | None, vectors: bool) -> Dump:
+    """Return a collection, or one owner's part of it, as the snapshot behind `step` has it.
+
+    Args:
+        step: Works on the snapshot.
+        catalog: The collections of the file.
+        namespace: The collection.
+        scope: Only this owner's; None means everybody's.
+        vectors: Read the vectors of the texts too.
+
+    Raises:
+        NotFoundError: there is no such collection.
+    """
+    collection = step(lambda c: catalog.fits(c, namespace, None, None))
+    if collection is None:
+        raise NotFoundError(f"there is no collection {namespace!r} in this file")
+    where, value = _where(step, collection, scope)
+    ((count,),) = step(lambda c: query(c, "count_dump", (value,), where=where))
+    return Dump(collection.twins, collection.identity, count, _records(step, namespace, where, value, vectors, collection.generation))
+
+
+def _where(step: Step, collection: Collection, scope: Scope | None) -> tuple[str, int]:
+    if scope is None:
+        return "s.collection = ?", collection.no
+    found = step(lambda c: query(c, "find_scope", (collection.no, *owner(scope))))
+    return "m.scope = ?", found[0][0] if found else 0  # no scope has the number 0
+
+
+def _records(step: Step, namespace: str, where: str, value: int, vectors: bool, generation: int) -> Iterator[Record]:
+    bounds = [value, 0, PAGE]  # behind which number, and how many
+    while page := step(lambda c: _page(c, namespace, where, bounds, vectors, generation)):
+        for no, record in page:
+            if no <= bounds[1]:  # in a damaged table the walk could go round in circles
+                raise SchemaError("the memories of the file are not in order, it is damaged: restore a backup")
+            bounds[1] = no
+            yield record
+
+
+def _page(
+    connection: apsw.Connection, namespace: str, where: str, values: list[int], vectors: bool, generation: int
+) -> list[tuple[int, Record]]:
+    try:
+        return _read(connection, namespace, where, values, vectors, generation)
+    except UnicodeDecodeError:
+        raise
+    except NOT_AS_WRITTEN as error:
+        raise damaged(error) from error
+
+
+def _read(
+    connection: apsw.Connection, namespace: str, where: str, values: list[int], vectors: bool, generation: int
+) -> list[tuple[int, Record]]:
+    rows = query(connection, "dump_memories", values, where=where)
+    keys = json.dumps([row[_NO] for row in rows])
+    made, lines = defaultdict[int, dict[str, Vector]](dict), defaultdict[int, list[Line]](list)
+    owed = {memory for (memory,) in query(connection, "dump_debts", (keys,))}
+    for memory, field, vector in query(connection, "dump_vectors", (vectors, TEXT_FIELD, keys, generation)):
+        if vector is None:
+            owed.add(memory)
+        else:
+            made[memory][field] = np.frombuffer(vector, "<f4")
+    for memory, event, at, old_text, provenance in query(connection, "dump_history", (keys,)):
+        lines[memory].append(Line(event, moment(at) or EPOCH, old_text, json.loads(provenance) if provenance else {}))
+    return [
+        (row[_NO], Record(
+            memory_of(row), _scope_of(namespace, row[-2], row[-1]), moment(row[_DELETED]), lines.get(row[_NO], ()), row[_TWIN],
+            made.get(row[_NO], {}), row[_NO] in owed,
+        ))
+        for row in rows
+    ]  # fmt: skip
+
+
+def _scope_of(namespace: str, kind: str, name: str) -> Scope:
+    if kind == "path":
+        return Scope(namespace, path=tuple(json.loads(name)))
+    return Scope(namespace, name if kind == "user" else SHARED)
+
+
+def taken(connection: apsw.Connection, catalog: Catalog, record: Record) -> bool:
+    """Say whether the record's owner has its id already."""
+    collection = catalog.collection(connection, record.scope.namespace)
+    ((there,),) = query(connection, "id_taken", (record.memory.id, collection.no, *owner(record.scope)))
+    return bool(there)
+
+
+def line_row(line: Line) -> Row:
+    """Return event, time, old text and provenance as the columns of `history`."""
+    return line.event, micros(line.at), line.old_text, canonical(line.provenance) if line.provenance else None
+
+
+def check_same(connection: apsw.Connection, stored: Row, row: Row, record: Record) -> None:
+    """Refuse a record that says something else than what is stored under its id.
+
+    Args:
+        connection: Where.
+        stored: The row of `select_memories` that is there.
+        row: What `memory_row` makes of the record.
+        record: The record.
+
+    Raises:
+        ConflictError: they differ.
+    """
+    there, given = _told((*stored[1:_DELETED], *stored[_DELETED + 1 : -2])), _told(row)
+    same = there == given and stored[_DELETED] == micros(record.deleted_at)
+    if not same or _lines(connection, stored[_NO]) != [line_row(line) for line in record.lines]:
+        where = f"{record.origin}: " if record.origin else ""
+        raise ConflictError(
+            f"{where}memory {record.memory.id!r} is there already and is not the same: purge it, or import into another namespace"
+        )
+
+
+def _told(row: Row) -> list[Any]:
+    return [value for position, value in enumerate(row) if position not in _ASIDE]
+
+
+def _lines(connection: apsw.Connection, no: int) -> list[Row]:
+    rows = query(connection, "read_history", (no,))
+    return [(event, at, old, canonical(json.loads(told)) if told else None) for event, at, old, told in rows]
