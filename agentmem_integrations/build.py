@@ -15,7 +15,7 @@ from .errors import InvalidInputError, NotFoundError, StorageError, shown
 from .model_specs import chat_model, named_reranker, open_model
 from .models import Identity, Memory, Scope
 from .pipeline.add import AddHallway
-from .pipeline.checks import read_choice, read_name
+from .pipeline.arguments import read_choice, read_name
 from .pipeline.ranking.rerank import Reranking
 from .pipeline.ranking.weights import read_ranking
 from .pipeline.search import SearchHallway

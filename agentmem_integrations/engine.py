@@ -1,7 +1,4 @@
-"""What thinks in a collection: a language model's event loop, and the jobs on it.
-
-What is open: one store with all that its collections share, and each collection with its two hallways.
-"""
+"""What is open: one store with what its collections share, each collection with its two hallways, and what thinks in it."""
 
 import os
 from collections.abc import Callable, Coroutine, Sequence

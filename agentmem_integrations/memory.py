@@ -23,7 +23,7 @@ from .config import (
 )
 from .engine import Engine, Room
 from .models import AddResult, Identity, UserId
-from .pipeline.checks import read_count, read_flag, read_fraction, read_queue
+from .pipeline.arguments import read_count, read_flag, read_fraction, read_queue
 from .pipeline.export_import.whole_file import whole_file
 from .pipeline.normalize import Item
 from .sync_async import Call, Read, face, twin

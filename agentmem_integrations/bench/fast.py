@@ -1,4 +1,4 @@
-"""Adds per second, each add acknowledged when it is on disk; and what the single file and the grouped commit are worth."""
+"""Adds per second, each on disk before it is acknowledged: singly, by many at once, and in batches; and what the single file is worth."""
 
 from collections.abc import Callable
 from threading import Lock
@@ -6,7 +6,7 @@ from threading import Lock
 from .callers import in_tasks, in_threads, one_by_one
 from .many_users import user_name
 from .plan import Plan
-from .results import Figure, in_turn, latency, ratios, typical
+from .results import Figure, in_turn, latency, ratios, seconds, typical
 from .three_stores import ThreeStores
 
 THREADS = 8
@@ -87,3 +87,32 @@ class _Runner:
 
 def _with(add: Callable[..., object]) -> Callable[[Add], object]:
     return lambda item: add(item[0], user_id=item[1])
+
+
+GOAL = "goal 5,000 to 10,000"
+GOAL_RATIO = "goal 5"
+
+
+def measure_batches(plan: Plan) -> list[Figure]:
+    """Run the benchmark."""
+    return [figure for size in plan.sizes.batches for figure in _size(plan, size)]
+
+
+def _size(plan: Plan, size: int) -> list[Figure]:
+    """Measure one size. Both sides fill a file of their own, so that neither grows faster than the other between rounds."""
+    with plan.fresh_memory() as batched, plan.fresh_memory() as single:
+
+        def batch() -> float:
+            texts = plan.texts.take(size)
+            return size / seconds(lambda: batched.add_batch(texts, user_id="ana"))
+
+        def singles() -> float:
+            return size / sum(one_by_one(lambda text: single.add(text, user_id="ana"), plan.texts.take(size)))
+
+        rounds = max(plan.sizes.batch_rounds, plan.sizes.batch_items // size)
+        found = in_turn({"batch": batch, "singles": singles}, rounds)
+    return [
+        typical(f"batch of {size:,}", found["batch"], "items/s", GOAL),
+        typical(f"{size:,} single adds", found["singles"], "items/s"),
+        ratios(f"batch of {size:,} / single adds", found["batch"], found["singles"], GOAL_RATIO),
+    ]

@@ -1,7 +1,4 @@
-"""Measured numbers: one figure with its unit and spread, and how many measurements become one.
-
-Results as a table for people and as JSON for programs.
-"""
+"""Measured numbers with unit and spread, and results as a table for people and as JSON for programs."""
 
 import os
 import platform

@@ -13,8 +13,8 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from ..testing.chat import asked_about
-from ..testing.http_server import running_module
 from ..testing.openai_server import OpenAIServer
+from ..testing.server_process import running_module
 
 
 def answer(body: Mapping[str, Any]) -> str:

@@ -1,6 +1,4 @@
-"""The words that benchmark conversations are made of: names, topics with their own words, and a long tail of rare ones.
-
-Texts to store and questions to ask: a conversation made up from a seed, or the lines of a file.
+"""Texts to store and questions to ask: a conversation made up from a seed, or the lines of a file.
 
 The made-up conversation is there so that a benchmark needs no download and is the same everywhere. What matters to a store is
 how words are spread, and that is as in real talk: a few words in most texts, topic words in some, and thousands of rare ones.

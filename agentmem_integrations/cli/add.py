@@ -1,5 +1,6 @@
 """`agentmem add`."""
 
+import argparse
 import json
 import sys
 from collections import Counter
@@ -7,11 +8,15 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from ..errors import InvalidInputError
-from ..models import AddResult
-from .arguments import Arguments
+from ..models import KINDS, AddResult
+from .arguments import Arguments, Command, common
 from .exit_status import ERROR, OK
 from .output import Output, result_record
 from .target import json_object, open_collection, scope
+
+TEXT_HELP = "what to remember; '-' reads one memory per line from stdin"
+JSONL_HELP = 'read items from stdin, one JSON object per line: {"content": ..., "role": ..., "timestamp": ...}'
+
 
 SHOWN_REFUSALS: Final = 10  # the first ones tell what is wrong with the input; thousands would bury it
 SAID: Final = {"ADD": "added", "NONE": "known", "UPDATE": "updated", "SUPERSEDE": "superseded", "DELETE": "deleted"}
@@ -82,3 +87,17 @@ def _refusals(results: list[AddResult], numbers: list[int]) -> int:
     if len(refused) > SHOWN_REFUSALS:
         print(f"agentmem: {len(refused) - SHOWN_REFUSALS:,} more lines were refused", file=sys.stderr)
     return ERROR if refused else OK
+
+
+def _add_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("text", nargs="*", metavar="TEXT", help=TEXT_HELP)
+    command.add_argument("--jsonl", action="store_true", help=JSONL_HELP)
+    command.add_argument("--role", help="who spoke: user, assistant, ...")
+    command.add_argument("--name", help="the speaker's name")
+    command.add_argument("--timestamp", metavar="TIME", help="when it was said, ISO 8601 (default: now)")
+    command.add_argument("--kind", choices=KINDS, metavar="KIND", help=f"one of {', '.join(KINDS)}")
+    command.add_argument("--metadata", metavar="JSON", help="""any JSON object, such as '{"city": "Lisbon"}'""")
+    common(command, embedder=True)
+
+
+ADD: Final = Command("add", "remember something", _add_options, add)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .arguments import Arguments, parser
+from .arguments import Arguments, Command
 from .exit_status import OK
 from .output import Output
 
@@ -33,7 +33,7 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class Completed:
     """A command, its options, and whether files or certain words are its other arguments."""
 
     name: str
@@ -45,7 +45,7 @@ class Command:
 
 def completion(args: Arguments, out: Output) -> int:
     """Print the script for a shell."""
-    script = {"bash": bash, "zsh": zsh, "fish": fish}[args.shell](commands())
+    script = {"bash": bash, "zsh": zsh, "fish": fish}[args.shell](commands(args.grammar))
     if out.json:
         out.document({"shell": args.shell, "script": script})
     else:
@@ -53,18 +53,18 @@ def completion(args: Arguments, out: Output) -> int:
     return OK
 
 
-def commands() -> list[Command]:
+def commands(grammar: argparse.ArgumentParser) -> list[Completed]:
     """Read the commands and their options off the grammar, for which argparse has no public way."""
-    (choices,) = (action for action in parser()._actions if isinstance(action, argparse._SubParsersAction))
+    (choices,) = (action for action in grammar._actions if isinstance(action, argparse._SubParsersAction))
     abouts = {action.dest: action.help or "" for action in choices._choices_actions}
-    return [_command(name, abouts[name], grammar) for name, grammar in choices.choices.items()]
+    return [_command(name, abouts[name], options) for name, options in choices.choices.items()]
 
 
-def _command(name: str, about: str, grammar: argparse.ArgumentParser) -> Command:
+def _command(name: str, about: str, grammar: argparse.ArgumentParser) -> Completed:
     options = tuple(_option(action) for action in grammar._actions if action.option_strings)
     others = [action for action in grammar._actions if not action.option_strings]
     values = tuple(str(choice) for action in others for choice in action.choices or ())
-    return Command(name, _plain(about), options, values, any(action.dest in FILES for action in others))
+    return Completed(name, _plain(about), options, values, any(action.dest in FILES for action in others))
 
 
 def _option(action: argparse.Action) -> Option:
@@ -79,7 +79,7 @@ def _plain(text: str) -> str:
     return "".join(c for c in clause.replace("'", "\u2019") if c not in '"[]\\`$%')
 
 
-def bash(found: list[Command]) -> str:
+def bash(found: list[Completed]) -> str:
     """Return the script for bash: words only."""
     lines = [
         "# Load with: source <(agentmem completion bash)",
@@ -108,7 +108,7 @@ def bash(found: list[Command]) -> str:
     return "\n".join([*lines, "  esac", "}", "complete -o filenames -F _agentmem agentmem"])
 
 
-def zsh(found: list[Command]) -> str:
+def zsh(found: list[Completed]) -> str:
     """Return the script for zsh: words with what they mean."""
     lines = ["#compdef agentmem", "# Load with: source <(agentmem completion zsh), after compinit", "_agentmem() {", "  local -a found"]
     lines += ["  if (( CURRENT == 2 )); then", "    found=("]
@@ -128,14 +128,14 @@ def zsh(found: list[Command]) -> str:
     return "\n".join([*lines, "  esac", "}", "compdef _agentmem agentmem"])
 
 
-def _zsh_options(command: Command) -> Iterator[str]:
+def _zsh_options(command: Completed) -> Iterator[str]:
     for option in command.options:
         values = "_files" if option.file else f"({' '.join(option.values)})" if option.values else " "
         for name in option.names:
             yield f"'{name}[{option.about}]" + (f":{option.takes}:{values}'" if option.takes is not None else "'")
 
 
-def fish(found: list[Command]) -> str:
+def fish(found: list[Completed]) -> str:
     """Return the script for fish: words with what they mean."""
     names = " ".join(command.name for command in found)
     lines = ["# Load with: agentmem completion fish | source", "complete -c agentmem -f"]
@@ -154,3 +154,12 @@ def _fish_option(option: Option) -> str:
     names = " ".join(f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}" for name in option.names)
     values = " -r -F" if option.file else f" -x -a '{' '.join(option.values)}'" if option.takes is not None else ""
     return f"{names}{values} -d '{option.about}'"
+
+
+def _completion_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("shell", choices=("bash", "zsh", "fish"), metavar="SHELL", help="bash, zsh or fish")
+
+
+COMPLETION: Final = Command(
+    "completion", "print a script that completes the words of this command in a shell", _completion_options, completion
+)

@@ -1,12 +1,13 @@
 """`agentmem config`: the settings, and where each comes from."""
 
+import argparse
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from ..config import Settings
-from .arguments import Arguments
+from .arguments import Arguments, Command, common
 from .exit_status import OK
 from .output import Output, clean
 
@@ -86,3 +87,10 @@ def _source(setting: Setting) -> str:
         option, variable = OPTIONS[setting.name]
         return f"--{option.removeprefix('with_')}" if setting.source == "option" else f"${variable}"
     return setting.source
+
+
+def _config_options(command: argparse.ArgumentParser) -> None:
+    common(command, owner=False, narrow=False, embedder=True)
+
+
+CONFIG: Final = Command("config", "show the settings, and where each comes from", _config_options, config)

@@ -1,5 +1,6 @@
 """`agentmem demo`: a conversation of half a year is stored, and eight questions are put to it."""
 
+import argparse
 import json
 import shlex
 import statistics
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..models import AddResult, Hit, Memory, UserId
-from .arguments import Arguments
+from .arguments import Arguments, Command
 from .exit_status import OK
 from .output import Output, hit_record, minute, speaker, why
 from .target import open_memory, owner
@@ -162,3 +163,12 @@ def _whose(run: Run) -> str:
 
 def _date(at: datetime | None) -> str:
     return f"{at.day} {at:%b %Y}" if at else "undated"
+
+
+def _demo_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--db", default=argparse.SUPPRESS, metavar="PATH", help="the memory file (default: demo.db in this folder)")
+    command.add_argument("--user", default=argparse.SUPPRESS, metavar="ID", help="store it as this user's (default: nora)")
+    command.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON document")
+
+
+DEMO: Final = Command("demo", "store a sample conversation and ask it eight questions", _demo_options, demo)

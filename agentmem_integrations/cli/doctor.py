@@ -1,8 +1,10 @@
 """`agentmem doctor`: what is wrong with this installation or with the memory file, and how it is mended."""
 
+import argparse
 from collections import Counter
+from typing import Final
 
-from .arguments import Arguments
+from .arguments import Arguments, Command, common
 from .doctor_file import check_file
 from .doctor_installation import Check, check_installation
 from .exit_status import DIFFERS, OK
@@ -28,3 +30,12 @@ def _show(check: Check, out: Output) -> None:
     level = f"{check.level:<7}"
     mend = f": {check.mend}" if check.mend else ""
     out.line(f"{level if check.level == 'ok' else out.bold(level)}  {check.subject}: {clean(check.said)}{clean(mend)}")
+
+
+def _doctor_options(command: argparse.ArgumentParser) -> None:
+    common(command, owner=False, narrow=False, embedder=True)
+
+
+DOCTOR: Final = Command(
+    "doctor", "look at this installation and at the memory file, and say how to mend what is wrong", _doctor_options, doctor
+)

@@ -1,7 +1,4 @@
-"""One thing that `agentmem doctor` looked at.
-
-What `agentmem doctor` says of Python, SQLite, the packages and the bundled table.
-"""
+"""What `agentmem doctor` says of Python, SQLite, the packages and the bundled table."""
 
 import os
 import platform

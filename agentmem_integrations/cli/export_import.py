@@ -1,9 +1,11 @@
 """`agentmem export`, `import` and `backup`: memories carried to another place."""
 
+import argparse
 import sys
+from typing import Final
 
 from ..errors import InvalidInputError
-from .arguments import Arguments
+from .arguments import Arguments, Command, common
 from .exit_status import OK
 from .output import Output, memories
 from .target import open_collection, owner
@@ -55,3 +57,32 @@ def backup(args: Arguments, out: Output) -> int:
     else:
         out.line(f"copied {args.path()} to {args.file}, {size:,} bytes")
     return OK
+
+
+def _export_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", metavar="FILE", help="the file to write; '-' for stdout")
+    command.add_argument("--vectors", action="store_true", help="their vectors too, so that importing need not embed them again")
+    command.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
+    common(command, narrow=False)
+
+
+EXPORT: Final = Command("export", "write all memories, of one user or of everybody, to a file of JSON lines", _export_options, export)
+
+
+def _import_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", metavar="FILE", help="what `agentmem export` wrote; '-' for stdin")
+    common(command, owner=False, narrow=False, embedder=True)
+
+
+IMPORT: Final = Command(
+    "import", "store exported memories just as they were; those that are there already stay as they are", _import_options, import_
+)
+
+
+def _backup_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", metavar="FILE", help="the copy to write")
+    command.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
+    common(command, owner=False, narrow=False, namespace=False)
+
+
+BACKUP: Final = Command("backup", "copy the whole memory file, also while it is in use", _backup_options, backup)

@@ -1,48 +1,44 @@
 """From the words of a command line to an exit status."""
 
+import argparse
 import contextlib
 import io
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from .. import __version__
 from ..errors import AgentMemError, InvalidInputError
-from .add import add
-from .arguments import Arguments, parser
-from .completion import completion
-from .config import config
-from .demo import demo
-from .doctor import doctor
+from .add import ADD
+from .arguments import Arguments, Command, common
+from .completion import COMPLETION
+from .config import CONFIG
+from .demo import DEMO
+from .doctor import DOCTOR
 from .exit_status import ERROR, INTERRUPTED, OK
-from .export_import import backup, export, import_
-from .maintenance import jobs, reembed, repair, verify
+from .export_import import BACKUP, EXPORT, IMPORT
+from .maintenance import JOBS, REEMBED, REPAIR, VERIFY
 from .output import Output
-from .search_get_list import get, history, list_memories, search
-from .update_delete_purge import delete, purge, stats, update
+from .search_get_list import GET, HISTORY, LIST, SEARCH
+from .update_delete_purge import DELETE, PURGE, STATS, UPDATE
 
-COMMANDS: Final[Mapping[str, Callable[[Arguments, Output], int]]] = {
-    "add": add,
-    "search": search,
-    "list": list_memories,
-    "get": get,
-    "history": history,
-    "update": update,
-    "delete": delete,
-    "purge": purge,
-    "stats": stats,
-    "export": export,
-    "import": import_,
-    "backup": backup,
-    "verify": verify,
-    "repair": repair,
-    "reembed": reembed,
-    "jobs": jobs,
-    "config": config,
-    "doctor": doctor,
-    "completion": completion,
-    "demo": demo,
-}
+EXAMPLES = """\
+examples:
+  agentmem demo
+  agentmem add "I moved to Lisbon in May" --user ana
+  agentmem search "where does she live?" --user ana
+  agentmem add --jsonl --user ana < conversation.jsonl
+
+Options that all commands share may also stand before the command. Settings: agentmem config. Trouble: agentmem doctor.
+"""
+_ALL: Final = (
+    *(ADD, SEARCH, LIST, GET, HISTORY, UPDATE, DELETE, PURGE, STATS),
+    *(EXPORT, IMPORT, BACKUP, VERIFY, REPAIR, REEMBED, JOBS),
+    *(CONFIG, DOCTOR, COMPLETION, DEMO),
+)
+COMMANDS: Final[Mapping[str, Command]] = {command.name: command for command in _ALL}
+"""By name, as the help lists them."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(words: list[str]) -> int:
     if words[:1] == ["bench"]:  # its options are its own: argparse must not read them
-        from ..bench import main as bench
+        from ..bench.command import main as bench
 
         return bench(words[1:])
     grammar = parser()
@@ -86,7 +82,28 @@ def _run(words: list[str]) -> int:
         return ERROR
     if args.command == "bench":
         raise InvalidInputError("bench has options of its own: write `agentmem bench ...`, with nothing before `bench`")
-    return COMMANDS[args.command](args, Output.of(args.json))
+    return COMMANDS[args.command].run(args, Output.of(args.json))
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    top = argparse.ArgumentParser(
+        "agentmem",
+        description="Long-term memory for agents, in one SQLite file.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="version", version=f"agentmem {__version__}")
+    common(top, embedder=True, hidden=True)
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for command in COMMANDS.values():
+        about = command.about[0].upper() + command.about[1:] + "."
+        command.options(commands.add_parser(command.name, help=command.about, description=about, allow_abbrev=False))
+    bench = commands.add_parser("bench", help="measure this machine: agentmem bench --help", add_help=False)
+    bench.add_argument("rest", nargs=argparse.REMAINDER)
+    top.set_defaults(grammar=top)
+    return top
 
 
 def _speak_utf8() -> None:

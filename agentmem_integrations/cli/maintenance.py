@@ -1,16 +1,12 @@
-"""`agentmem verify` and `repair`: does the file agree with itself, and if not, what is done about it.
+"""`agentmem verify` and `repair`, `jobs`, `reembed`: what looks after a file."""
 
-`agentmem jobs`: the facts that are still to be drawn.
-
-`agentmem reembed`: another embedder for the memories of a file.
-"""
-
+import argparse
 import sys
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from ..models import UNHARMFUL, Finding, Report
-from .arguments import Arguments
+from .arguments import Arguments, Command, common
 from .exit_status import DIFFERS, OK
 from .output import Output, clean, memories
 from .target import open_collection, owner
@@ -109,3 +105,36 @@ def reembed(args: Arguments, out: Output) -> int:
             else f"nothing to do: all have their vector of {args.embedder}"
         )
     return OK
+
+
+def _verify_options(command: argparse.ArgumentParser) -> None:
+    common(command, narrow=False)
+
+
+VERIFY: Final = Command("verify", "compare the memories with every index, of one user or of the whole file", _verify_options, verify)
+
+
+def _repair_options(command: argparse.ArgumentParser) -> None:
+    common(command, narrow=False, embedder=True)
+
+
+REPAIR: Final = Command("repair", "mend what verify finds, and nothing else", _repair_options, repair)
+
+
+def _reembed_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("embedder", metavar="EMBEDDER", help="the new one, such as 'static'")
+    common(command, owner=False, narrow=False)
+
+
+REEMBED: Final = Command(
+    "reembed", "change the embedder: embed every memory anew; goes on where it was interrupted", _reembed_options, reembed
+)
+
+
+def _jobs_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--retry", action="store_true", help="have those tried again that were given up")
+    command.add_argument("--limit", type=int, default=100, metavar="N", help="how many at most (default: %(default)s)")
+    common(command, narrow=False)
+
+
+JOBS: Final = Command("jobs", "list the facts that a language model still has to draw, and why it could not", _jobs_options, jobs)

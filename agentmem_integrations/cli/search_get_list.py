@@ -1,14 +1,18 @@
 """`agentmem search`, `list`, `get` and `history`: what only reads, and never makes a file."""
 
+import argparse
 import json
+from typing import Final
 
 from ..config import Using
 from ..errors import NotFoundError, shown
 from ..models import Hit, Memory
-from .arguments import Arguments
+from .arguments import Arguments, Command, common, narrowing
 from .exit_status import OK
 from .output import Output, clean, day, event_record, hit_record, memory_record, minute, speaker, why
 from .target import json_object, open_collection, owner, scope, whose
+
+RERANKER_HELP = "what judges the best hits once more: fastembed:<model or folder>, openai:<model> (default: $AGENTMEM_RERANKER)"
 
 
 def search(args: Arguments, out: Output) -> int:
@@ -107,3 +111,50 @@ def _show_hit(hit: Hit, out: Output, explain: bool) -> None:
 
 def _label(memory: Memory) -> str:
     return " · ".join(filter(None, [speaker(memory), clean(memory.id)]))
+
+
+def _search_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("query", metavar="QUERY", help="the question")
+    command.add_argument("-k", type=int, default=10, metavar="N", help="how many (default: 10)")
+    command.add_argument(
+        "--using", choices=("hybrid", "vector", "text"), help="which evidence counts (default: hybrid; text with no embedder)"
+    )
+    command.add_argument("--offset", type=int, default=0, metavar="N", help="skip as many of the best")
+    narrowing(command)
+    command.add_argument("--at", metavar="TIME", help="what was valid at that time (default: now)")
+    command.add_argument("--after", metavar="TIME", help="only what occurred then or later")
+    command.add_argument("--before", metavar="TIME", help="only what occurred then or earlier; a bare date means its end")
+    command.add_argument("--min-score", type=float, default=0.0, metavar="S", help="only hits at least as good, 0 to 1")
+    command.add_argument("--token-budget", type=int, metavar="N", help="only hits whose texts take about N tokens together")
+    command.add_argument("--reranker", dest="with_reranker", metavar="SPEC", help=RERANKER_HELP)
+    command.add_argument("--explain", action="store_true", help="show what each score is made of")
+    common(command, embedder=True)
+
+
+SEARCH: Final = Command("search", "find memories by meaning and by words", _search_options, search)
+
+
+def _list_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--limit", type=int, default=100, metavar="N", help="how many at a time, 1 to 10,000 (default: 100)")
+    command.add_argument("--after", metavar="ID", help="the last id of the page before")
+    narrowing(command)
+    common(command)
+
+
+LIST: Final = Command("list", "show memories in the order they were added", _list_options, list_memories)
+
+
+def _get_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("id", metavar="ID")
+    common(command, narrow=False)
+
+
+GET: Final = Command("get", "show one memory with all that is known of it", _get_options, get)
+
+
+def _history_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("id", metavar="ID")
+    common(command, narrow=False)
+
+
+HISTORY: Final = Command("history", "show what happened to a memory, deleted ones too", _history_options, history)

@@ -1,11 +1,13 @@
 """`agentmem update`, `delete`, `purge` and `stats`."""
 
+import argparse
 import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import InvalidInputError, NotFoundError
-from .arguments import Arguments
+from ..models import KINDS
+from .arguments import Arguments, Command, common, narrowing
 from .exit_status import DECLINED, OK
 from .output import Output, memories, memory_record
 from .search_get_list import show
@@ -120,3 +122,45 @@ def _flat(figures: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, s
             yield from _flat(value, f"{label} ")
         else:
             yield label, f"{value:,}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+
+
+def _update_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("id", metavar="ID")
+    command.add_argument("--text", help="the new words")
+    command.add_argument("--metadata", metavar="JSON", help="replaces the old metadata as a whole; '{}' for none")
+    command.add_argument("--kind", choices=KINDS, metavar="KIND", help=f"one of {', '.join(KINDS)}")
+    command.add_argument("--importance", type=float, metavar="X", help="0 to 1")
+    command.add_argument("--ttl", type=float, metavar="SECONDS", help="from now until it is forgotten")
+    command.add_argument("--expires-at", metavar="TIME", help="when it is forgotten, ISO 8601")
+    common(command, narrow=False, embedder=True)
+
+
+UPDATE: Final = Command("update", "change a memory; its old text stays in its history", _update_options, update)
+
+
+def _delete_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("id", nargs="*", metavar="ID", help="which; without ids, everything the options select")
+    narrowing(command)
+    command.add_argument("--yes", action="store_true", help="do not ask")
+    common(command)
+
+
+DELETE: Final = Command("delete", "make memories invisible; they stay in history", _delete_options, delete)
+
+
+def _purge_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("id", nargs="*", metavar="ID", help="which; without ids, everything the options select")
+    narrowing(command)
+    command.add_argument("--all-collections", action="store_true", help="in every collection of the file; needs --user or --shared")
+    command.add_argument("--yes", action="store_true", help="do not ask")
+    common(command)
+
+
+PURGE: Final = Command("purge", "erase memories for good, deleted ones and their history too", _purge_options, purge)
+
+
+def _stats_options(command: argparse.ArgumentParser) -> None:
+    common(command, narrow=False)
+
+
+STATS: Final = Command("stats", "count memories, of one user or of the whole file", _stats_options, stats)

@@ -1,9 +1,8 @@
-"""A private event loop, for embedders whose methods are coroutines.
+"""Any object that can embed, as a model with one lane.
 
-It runs in a thread of its own, never in a loop of the caller's: a sync caller has none, and an async one may be waiting for the
-very vector in it. What an async client keeps between calls, its connections say, belongs to this one loop.
-
-Any object that can embed, as a model with one lane.
+Methods that are coroutines run on a private event loop in a thread of its own, never in a loop of the caller's: a sync caller has none,
+and an async one may be waiting for the very vector in it. What an async client keeps between calls, its connections say, belongs to
+this one loop.
 """
 
 import asyncio

@@ -1,8 +1,7 @@
-"""What an adapter of an embedding model gives to the queue in front of it.
+"""What an adapter of an embedding model gives to the queue in front of it, and the checks that trust none.
 
-Finds the texts that an embedder fails at, by halving: one bad text of n costs about 2 log2(n) calls more, not n.
-
-Trusts no lane: what it returns is checked, what it raises becomes one error. Here for every adapter, and nowhere else.
+What a lane returns is checked, what it raises becomes one error: here for every adapter, and nowhere else. The texts that an embedder
+fails at are found by halving: one bad text of n costs about 2 log2(n) calls more, not n.
 """
 
 from collections.abc import Callable, Sequence

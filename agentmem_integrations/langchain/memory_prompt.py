@@ -10,7 +10,7 @@ from ..errors import EmbeddingError, InvalidInputError, StorageError, shown
 from ..filters import parse
 from ..llm.prompting import line_of
 from ..models import Memory
-from ..pipeline.checks import read_choice, read_count, read_fraction, read_kinds, read_name
+from ..pipeline.arguments import read_choice, read_count, read_fraction, read_kinds, read_name
 from .run_owner import Owner
 from .sync_async_steps import Steps, verb
 

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
 from ..errors import InvalidInputError
-from ..pipeline.checks import read_name
+from ..pipeline.arguments import read_name
 
 Role = Literal["user", "assistant", "tool"]
 

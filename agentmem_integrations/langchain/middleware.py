@@ -18,7 +18,7 @@ from ..errors import InvalidInputError, shown
 from ..memory import AgentMemory
 from ..models import UserId
 from ..open_memory import Closing, MemoryOrPath
-from ..pipeline.checks import read_choice
+from ..pipeline.arguments import read_choice
 from .memory_prompt import QUESTION, Recalling, about_tokens
 from .message_items import ROLES, Role, begin_of_turn, question_of, sayings, words_of
 from .models import AgentsModel, open_adapted

@@ -1,7 +1,4 @@
-"""LangChain's chat models and embeddings as this library's `llm` and `embedder`.
-
-The bundled embedder as LangChain's `Embeddings`.
-"""
+"""LangChain's chat models and embeddings as this library's `llm` and `embedder`; and the bundled embedder as LangChain's `Embeddings`."""
 
 import asyncio
 import json

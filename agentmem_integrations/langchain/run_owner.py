@@ -6,7 +6,7 @@ from typing import Any
 
 from ..errors import ScopeError, shown
 from ..models import SHARED, UserId
-from ..pipeline.checks import read_name
+from ..pipeline.arguments import read_name
 
 USER_KEY = "user_id"
 SESSION_KEY = "thread_id"

@@ -1,6 +1,6 @@
-"""Labels of LangGraph namespaces for any id: a label may hold no period, and many a user's id is an e-mail address.
+"""AgentMemStore: LangGraph's long-term memory interface, on the file the memories are in.
 
-AgentMemStore: LangGraph's long-term memory interface, on the file the memories are in.
+A namespace's label may hold no period, and many a user's id is an e-mail address: `escape_label` makes a label of any id.
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,7 +28,7 @@ from ..memory import SAME, AgentMemory
 from ..models import Item as StoredItem
 from ..models import ItemAnswer, ItemDelete, ItemGet, ItemOp, ItemPaths, ItemPut, ItemSearch, PathMatch
 from ..open_memory import Closing, MemoryOrPath, open_memory
-from ..pipeline.checks import read_flag
+from ..pipeline.arguments import read_flag
 from ..verbs.items import Items
 from .store_index import Indexing, read_index
 

@@ -10,7 +10,7 @@ from langgraph.store.base import IndexConfig, ensure_embeddings, get_text_at_pat
 
 from ..config import MAX_DIM
 from ..errors import InvalidInputError, shown
-from ..pipeline.checks import read_count
+from ..pipeline.arguments import read_count
 from .models import langchain_embedder
 
 WHOLE: Final = "$"

@@ -15,7 +15,7 @@ from ..errors import AgentMemError, EmbeddingError, InvalidInputError, ScopeErro
 from ..memory import AgentMemory
 from ..models import UserId
 from ..open_memory import MemoryOrPath
-from ..pipeline.checks import read_count, read_flag, read_name
+from ..pipeline.arguments import read_count, read_flag, read_name
 from .memory_prompt import CORE, SPARE, as_lines
 from .message_items import words_of
 from .models import open_adapted

@@ -1,10 +1,10 @@
-"""Coroutines for callers that do not await.
-
-The memory an adapter works on: an open one, or one that was written down as JSON and is found or opened again when needed.
+"""The memory an adapter works on: an open one, or one that was written down as JSON and is found or opened again when needed.
 
 Agents of LlamaIndex keep their memory in a `Context`, which is saved as JSON and restored from it, in this process or another.
 An open file cannot be in there. What can is how it was opened; and a number by which this process finds a memory that is still
 open, with the embedder and the language model it was given.
+
+Coroutines are run here too, for callers that do not await.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from ..errors import InvalidInputError, ScopeError, shown
 from ..memory import AgentMemory
 from ..models import SHARED, UserId
 from ..open_memory import MemoryOrPath, open_memory
-from ..pipeline.checks import read_name
+from ..pipeline.arguments import read_name
 from .models import llamaindex_embedder, llamaindex_llm
 
 T = TypeVar("T")

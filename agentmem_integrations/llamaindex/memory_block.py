@@ -17,7 +17,7 @@ from ..errors import AgentMemError, EmbeddingError, InvalidInputError
 from ..memory import AgentMemory
 from ..models import Hit, UserId
 from ..open_memory import MemoryOrPath
-from ..pipeline.checks import read_name
+from ..pipeline.arguments import read_name
 from .connection import Connection, owner, read_owner
 from .memory_prompt import render, shortened
 from .messages import item_of, last_question, plain, turns_of

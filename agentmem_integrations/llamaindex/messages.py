@@ -1,6 +1,6 @@
-"""What of a LlamaIndex `ChatMessage` is remembered: its words.
+"""What of a LlamaIndex `ChatMessage` is remembered, and how chat messages lie in a collection.
 
-How chat messages lie in a collection: as rows of words, with the whole message as JSON in their metadata.
+What is remembered is their words. A chat history keeps them as rows of words, with the whole message as JSON in their metadata.
 """
 
 import json

@@ -1,7 +1,4 @@
-"""Models of LlamaIndex for the core: an `LLM` that draws facts, a `BaseEmbedding` that makes vectors.
-
-The bundled embedder as LlamaIndex's `BaseEmbedding`.
-"""
+"""Models of LlamaIndex for the core (an `LLM` that draws facts, a `BaseEmbedding` that makes vectors), and the bundled embedder for LlamaIndex."""
 
 import asyncio
 import json

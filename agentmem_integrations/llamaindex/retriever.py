@@ -10,7 +10,7 @@ from ..config import Using
 from ..memory import AgentMemory
 from ..models import Hit, UserId
 from ..open_memory import MemoryOrPath
-from ..verbs.arguments import Filter, Kinds
+from ..verbs.scope import Filter, Kinds
 from .connection import Connection, owner, read_owner
 
 # For a program, not for a model: it is told when and by whom something was said

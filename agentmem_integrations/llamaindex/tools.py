@@ -10,7 +10,7 @@ from ..errors import AgentMemError, EmbeddingError, InvalidInputError
 from ..memory import AgentMemory
 from ..models import AddResult, Hit, UserId
 from ..open_memory import MemoryOrPath
-from ..pipeline.checks import read_name
+from ..pipeline.arguments import read_name
 from .connection import Connection, owner, read_owner
 from .memory_prompt import framed, line_of
 from .messages import storable

@@ -1,7 +1,4 @@
-"""Whose memory, the memory itself, and what comes of adding and searching.
-
-Work that is owed.
-"""
+"""Whose memory, the memory itself, what comes of adding and searching, and work that is owed."""
 
 import enum
 from collections.abc import Mapping, Sequence

@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from ..errors import InvalidInputError
-from .checks import read_text
+from .arguments import read_text
 
 LOOKED_BACK: Final = 6
 """Messages of the running conversation that are looked at, the last ones."""

@@ -17,7 +17,7 @@ from ..fingerprint import embedding_key
 from ..item_filters import check_item_filter
 from ..models import Item, ItemAnswer, ItemDelete, ItemGet, ItemOp, ItemPaths, ItemPut, ItemRead, ItemSearch, Path
 from ..ports import TEXT_FIELD, Embedder, PutItem, Store, TouchItems, Vector, WriteItems
-from .checks import plain_json, read_choice, read_name
+from .arguments import plain_json, read_choice, read_name
 from .write_stages.batching import Write
 from .write_stages.commit import one
 from .write_stages.embed import Writing, vectors_of

@@ -8,7 +8,7 @@ from typing import Any, Final
 from ..errors import InvalidInputError, ScopeError, TextError, shown
 from ..models import SHARED, Identity, UserId
 from ..ports import Vector
-from .checks import read_expiry, read_fraction, read_kind, read_metadata, read_moment, read_name, read_text, read_value, read_vector
+from .arguments import read_expiry, read_fraction, read_kind, read_metadata, read_moment, read_name, read_text, read_value, read_vector
 
 ITEM_KEYS: Final = frozenset(
     "content text id role name timestamp user_id session_id agent_id metadata kind importance ttl expires_at vector value".split()

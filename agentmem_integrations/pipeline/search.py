@@ -23,7 +23,7 @@ from ..ports import Answer, Ask, Candidates, Embedder, QueueingEmbedder, Selecti
 from .quoted_phrases import quoted
 from .ranking.diversify import diverse
 from .ranking.rerank import JUDGED, Ordered, Reranking, read_judgements, reranked
-from .ranking.score import rank, score
+from .ranking.score import fuse, rank
 from .ranking.token_budget import within
 from .ranking.weights import Ranking, default_ranking
 
@@ -170,7 +170,7 @@ class SearchHallway:
     def _pure(self, question: Question, made: Made | None) -> Ordered:
         """Rank by one kind of evidence, or by both as the caller weighs them."""
         candidates: Candidates = self._asked(question, made, self.store.gather)
-        scores, parts = score(question.using, candidates)
+        scores, parts = fuse(question.using, candidates)
         if question.alpha is not None:
             scores = question.alpha * np.clip(np.nan_to_num(parts["similarity"]), 0.0, 1.0) + (1 - question.alpha) * parts["text"]
         nearest = -np.nan_to_num(candidates.similarity, nan=-1.0)  # below a score of 0 the cosine still tells near from far

@@ -2,17 +2,12 @@
 
 Requests are handled as they arrive, without a task each: about 50 µs of one core for a call. Only what clients of JSON APIs
 send is understood: a body with a `Content-Length`, connections kept alive, one request at a time on each.
-
-A stub server in a process of its own, which does not share the interpreter of whom it serves.
 """
 
 import asyncio
 import json
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Literal, Self
@@ -174,21 +169,3 @@ class _Connection(asyncio.Protocol):
             self._transport.close()
         else:
             self._transport.write(whole)
-
-
-@contextmanager
-def running_module(module: str, arguments: Sequence[str]) -> Iterator[str]:
-    """Run a module that prints its URL and serves until its standard input ends; yield the URL.
-
-    Args:
-        module: As for `python -m`.
-        arguments: Of its command line.
-    """
-    command = [sys.executable, "-m", module, *arguments]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own modules
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.stdin.close()  # which ends it, as the end of this process would

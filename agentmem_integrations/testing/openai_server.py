@@ -23,7 +23,8 @@ import numpy as np
 
 from ..ports import Matrix, Vector
 from .embedders import HashEmbedder
-from .http_server import Answer, HttpServer, Request, running_module
+from .http_server import Answer, HttpServer, Request
+from .server_process import running_module
 
 Fault = Literal[
     "429", "429-quota", "400", "401", "500", "503", "stall", "drop", "cut", "malformed", "empty",

@@ -1,7 +1,4 @@
-"""Verbs that store: add, add_batch.
-
-The verb that deletes and stores in one transaction: replace.
-"""
+"""Verbs that store: add, add_batch; and the one that deletes and stores in one transaction: replace."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,12 +10,12 @@ from ..errors import InvalidInputError, TextError
 from ..filters import parse
 from ..models import AddResult, Scope, UserId
 from ..pipeline.add import OnError
-from ..pipeline.checks import read_choice, read_flag
+from ..pipeline.arguments import read_choice, read_flag
 from ..pipeline.normalize import Common, Item
 from ..pipeline.uuid7 import new_id
 from ..ports import Selection
 from ..sync_async import Call, Change, Read, Thought, face, twin
-from .arguments import Filter, Moment, Progress, Scoped, reporting
+from .scope import Filter, Moment, Progress, Scoped, reporting
 
 Results = list[AddResult]
 

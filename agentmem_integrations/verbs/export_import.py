@@ -7,11 +7,11 @@ from typing import BinaryIO, cast
 
 from ..errors import InvalidInputError
 from ..models import UserId
-from ..pipeline.checks import read_flag
+from ..pipeline.arguments import read_flag
 from ..pipeline.export_import.exporting import ExportHallway
 from ..pipeline.export_import.importing import ImportHallway, opened
 from ..sync_async import Call, Read, face, twin
-from .arguments import Progress, Scoped, reporting
+from .scope import Progress, Scoped, reporting
 
 File = str | os.PathLike[str] | BinaryIO
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ..engine import Room
 from ..errors import InvalidInputError, shown
 from ..models import Identity, ItemAnswer, ItemOp, Path
-from ..pipeline.checks import read_name
+from ..pipeline.arguments import read_name
 from ..pipeline.items import ItemHallway, checked, read_path
 from ..pipeline.write_stages.batching import Write
 from ..pipeline.write_stages.commit import one

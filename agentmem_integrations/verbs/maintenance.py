@@ -1,11 +1,4 @@
-"""Verbs that compare what is stored with itself: verify, repair.
-
-Verbs about facts that are still to be drawn: jobs, retry_jobs.
-
-The verb that changes a collection's embedder.
-
-The verb that makes the first questions as quick as the later ones: warm.
-"""
+"""Verbs that look after what is stored: verify, repair; jobs, retry_jobs; reembed; warm."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -13,14 +6,14 @@ from typing import Any
 from ..build import open_embedder
 from ..errors import InvalidInputError, shown
 from ..models import Job, Report, Scope, UserId
-from ..pipeline.checks import read_count, read_ids, read_text
+from ..pipeline.arguments import read_count, read_ids, read_text
 from ..pipeline.reembed import ReembedHallway
 from ..pipeline.repairing import RepairHallway
 from ..pipeline.write_stages.batching import Write
 from ..pipeline.write_stages.commit import one
 from ..ports import Revive
 from ..sync_async import Call, Change, Read, face, twin
-from .arguments import Progress, Scoped, reporting
+from .scope import Progress, Scoped, reporting
 
 
 class Mending(Scoped):

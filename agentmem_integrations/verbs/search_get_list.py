@@ -8,12 +8,12 @@ from typing import Any
 from ..config import MAX_BUDGET, MAX_K, MAX_PAGE, Using
 from ..errors import ConflictError, InvalidInputError, TextError, shown
 from ..models import Event, Hit, Memory, UserId
-from ..pipeline.checks import read_choice, read_count, read_flag, read_fraction, read_ids, read_name, read_text, read_vector
+from ..pipeline.arguments import read_choice, read_count, read_flag, read_fraction, read_ids, read_name, read_text, read_vector
 from ..pipeline.follow_up import LOOKED_BACK, follows_up, in_context, read_history
 from ..pipeline.search import Made, Question
 from ..ports import Selection, Vector
 from ..sync_async import Call, Prepared, Read, Walk, face, twin
-from .arguments import Filter, Ids, Kinds, Memories, Moment, Numbers, Scoped
+from .scope import Filter, Ids, Kinds, Memories, Moment, Numbers, Scoped
 
 Hits = list[Hit]
 Events = list[Event]

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 from ..errors import InvalidInputError, ScopeError, shown
 from ..filters import parse
 from ..models import Memory, UserId
-from ..pipeline.checks import (
+from ..pipeline.arguments import (
     read_choice,
     read_expiry,
     read_flag,
@@ -23,7 +23,7 @@ from ..pipeline.write_stages.batching import Write
 from ..pipeline.write_stages.commit import one
 from ..ports import Delete, Outcome, Purge, Selection, Update
 from ..sync_async import Call, Change, Later, face, twin
-from .arguments import Filter, Ids, Kinds, Moment, Scoped
+from .scope import Filter, Ids, Kinds, Moment, Scoped
 
 Collections = Literal["this", "all"]
 

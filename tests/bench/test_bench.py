@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agentmem_integrations.bench import BENCHMARKS, main
 from agentmem_integrations.bench.callers import in_tasks, in_threads, one_by_one
+from agentmem_integrations.bench.command import BENCHMARKS, main
 from agentmem_integrations.bench.results import in_turn, latency, ratios, typical
 from agentmem_integrations.bench.texts import Conversation, Lines, questions
 from agentmem_integrations.bench.three_stores import ThreeStores

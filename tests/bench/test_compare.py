@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agentmem_integrations.bench import main
+from agentmem_integrations.bench.command import main
 from agentmem_integrations.bench.compare.apart import PeerError, environment, run, without_paths
 from agentmem_integrations.bench.compare.command import compare
 from agentmem_integrations.bench.compare.comparison import Amounts, Result

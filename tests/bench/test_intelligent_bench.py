@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agentmem_integrations.bench import BENCHMARKS, main
+from agentmem_integrations.bench.command import BENCHMARKS, main
 from agentmem_integrations.bench.model_decisions import CASES
 from agentmem_integrations.testing.openai_server import OpenAIServer
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from agentmem_integrations.bench import BENCHMARKS, main
+from agentmem_integrations.bench.command import BENCHMARKS, main
 
 
 def test_searches_and_puts_are_measured(tmp_path: Path) -> None:

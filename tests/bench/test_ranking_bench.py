@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agentmem_integrations.bench import main
+from agentmem_integrations.bench.command import main
 from agentmem_integrations.bench.recall.evidence import Case, cases
 from agentmem_integrations.bench.recall.fit import ALLOWED, fit
 from agentmem_integrations.bench.recall.questions import read, variants

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from agentmem_integrations import AgentMemory
-from agentmem_integrations.bench import BENCHMARKS, main
+from agentmem_integrations.bench.command import BENCHMARKS, main
 from agentmem_integrations.bench.mixed_load import Latencies, Tally, Worker, compared, work
 from agentmem_integrations.testing.embedders import HashEmbedder
 

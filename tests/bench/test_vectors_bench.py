@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from agentmem_integrations.bench import BENCHMARKS, main
+from agentmem_integrations.bench.command import BENCHMARKS, main
 
 
 def test_the_vector_stores_are_measured_side_by_side(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agentmem_integrations.cli import main
-from agentmem_integrations.cli.arguments import parser
+from agentmem_integrations.cli.main import parser
 
 Capture = pytest.CaptureFixture[str]
 SHELLS = ("bash", "zsh", "fish")

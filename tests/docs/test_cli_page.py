@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from agentmem_integrations.cli import main
-from agentmem_integrations.cli.arguments import parser
+from agentmem_integrations.cli.main import parser
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")

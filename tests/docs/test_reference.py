@@ -12,7 +12,7 @@ from agentmem_integrations import errors
 ROOT = Path(__file__).parents[2]
 REFERENCE = {page.stem: page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs" / "reference").glob("*.md"))}
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
-SUITES = ("contract", "chat_rules", "server_process")  # what suites and stand-ins are made of, imported by no test of others
+SUITES = ("store_contract_parts", "chat_rules", "server_process")  # what suites and stand-ins are made of, imported by no test of others
 
 
 def documented() -> set[str]:

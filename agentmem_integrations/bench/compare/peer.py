@@ -1,7 +1,4 @@
-"""What every store under comparison is given, and what it must be able to do.
-
-Who is compared with whom.
-"""
+"""What every store under comparison is given, what it must be able to do, and who is compared with whom."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
-"""Minutes, hours, days, weeks, months and years, counted from an instant, as ISO text.
+"""The rules that turn the phrases of `words` into dates: one compiled pattern and one function each.
 
-The rules that turn the phrases of `date_words` into dates. One compiled pattern and one function each.
+Below them, what they count with: minutes, hours, days, weeks, months and years from an instant, as ISO text.
 """
 
 import re

@@ -1,8 +1,7 @@
-"""The export format: one JSON object per line, UTF-8; a header, then a memory per line (docs/storage.md).
+"""The export hallway: dump -> lines -> file.
 
-A line is the canonical JSON of its record (sorted keys, no spaces), so that equal records are equal bytes.
-
-The export hallway: dump -> lines -> file.
+The format: one JSON object per line, UTF-8; a header, then a memory per line (docs/storage.md). A line is the canonical JSON of its
+record (sorted keys, no spaces), so that equal records are equal bytes.
 """
 
 import base64
@@ -21,7 +20,7 @@ from ...filters import canonical
 from ...fingerprint import fingerprint
 from ...models import SHARED, Identity, Scope
 from ...ports import TEXT_FIELD, Line, Record, Sweep, Vector
-from ..checks import read_name
+from ..arguments import read_name
 from ..write_stages.batching import Write
 from ..write_stages.commit import Commits
 from .whole_file import whole_file

@@ -1,6 +1,6 @@
-"""Reads the lines of an export: each is either a whole record or named in an error.
+"""The import hallway: lines -> records -> embed -> restore.
 
-The import hallway: lines -> records -> embed -> restore.
+Each line of an export is either a whole record or named in an error.
 """
 
 import binascii
@@ -19,7 +19,7 @@ from ...filters import check_json
 from ...models import SHARED, EventKind, Identity, Memory, Scope
 from ...ports import TEXT_FIELD, Line, Record, Restore, Vector
 from ..add import CHUNK
-from ..checks import read_fraction, read_kind, read_metadata, read_moment, read_name
+from ..arguments import read_fraction, read_kind, read_metadata, read_moment, read_name
 from ..write_stages.batching import Write
 from ..write_stages.commit import one
 from ..write_stages.embed import Writing, spoken

@@ -1,9 +1,7 @@
-"""extract: messages become facts, window by window, all windows at once.
+"""extract: messages become facts, window by window, all windows at once; and a fact becomes a memory.
 
 Messages that wait while others of the same conversation are being read go into one prompt when their turn comes: twenty adds
 in a row cost three calls, not twenty. Never are two owners, agents or sessions in one prompt.
-
-From what a model drew to what is stored: a fact becomes a memory.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
-"""expand: what was said around each candidate, and in its session, counts as evidence for it.
+"""features: the evidence for each candidate as a table of numbers, one column per kind of evidence.
 
-features: the evidence for each candidate as a table of numbers, one column per kind of evidence.
+First it is gathered (`expand`): what was said around each candidate, and in its session, counts as evidence for it.
 """
 
 import math
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...ports import ASSISTANT, Survey
 from ...text_traits import Trait
-from ..dates.asked_time import Period, asked_periods
+from ..dates.resolve import Period, asked_periods
 
 Floats = NDArray[np.float32]
 Spots = NDArray[np.intp]

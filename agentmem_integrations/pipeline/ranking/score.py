@@ -1,9 +1,8 @@
-"""fuse: two candidate lists become one score.
+"""fuse and score: the evidence for each candidate becomes one number, 0 to 1, and the parts it is made of.
 
-Both kinds of evidence are brought to 0..1 by themselves, not by their rank (reciprocal-rank fusion does worse than BM25 alone
-on conversations, see docs/adr/0003-fusion.md) and not by what else was found, so that a score means the same on every page.
-
-score: the evidence for each candidate becomes one number, 0 to 1, and the parts it is made of.
+For `using="vector"` and `"text"` there is one kind of evidence, or two (`fuse`). Both are brought to 0..1 by themselves, not by their
+rank (reciprocal-rank fusion does worse than BM25 alone on conversations, see docs/adr/0003-fusion.md) and not by what else was
+found, so that a score means the same on every page. By default a table of weights goes over all of the evidence (`rank`):
 
     score = squash(relevance + importance · (i - 1/2) + recency · r + quality · (q - 1/2))
 
@@ -39,7 +38,7 @@ speakers, chats with an assistant, and documents; one step on the grid changes i
 """
 
 
-def score(using: Using, candidates: Candidates) -> tuple[Scores, Mapping[str, Scores]]:
+def fuse(using: Using, candidates: Candidates) -> tuple[Scores, Mapping[str, Scores]]:
     """Return the score of every candidate, 0 to 1, and what it is made of.
 
     Args:

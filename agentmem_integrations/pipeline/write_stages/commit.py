@@ -1,7 +1,4 @@
-"""Embedders that this process has changed away from, and what they made that is still on its way to the store.
-
-The commit stage: whatever waits becomes one transaction.
-"""
+"""The commit stage: whatever waits becomes one transaction."""
 
 import logging
 import time

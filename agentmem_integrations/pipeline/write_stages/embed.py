@@ -1,6 +1,4 @@
-"""What is embedded for a memory, and the vectors that come of it.
-
-How writes get from a caller to the store: embedded as one batch, committed as one transaction.
+"""The embedding stage: what is embedded for a memory, and how writes get their vectors on the way to the store.
 
 Two stages, so that a slow embedder never delays somebody else's delete: writes whose text needs a vector pass the embedding
 stage first, all others go straight to the commit stage. The embedding stage looks up what was embedded before, hands the rest to

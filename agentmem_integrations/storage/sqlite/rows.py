@@ -1,11 +1,8 @@
-"""Memories as rows and rows as memories.
+"""Memories as rows and rows as memories; the seal of a vector, and the lines of a history.
 
-The seal of a vector: two content hashes that tell, years later, whether it is still the one that was stored.
-
-The first half is of the words it was made of, the second of its numbers. Two halves and not one hash of both, so that a check can say
-which of the two changed: words that somebody rewrote underneath the vector, or bits of the vector itself.
-
-The history of one memory, read from its row and the lines of what changed.
+A seal is two content hashes that tell, years later, whether a vector is still the one that was stored. The first half is of the words it
+was made of, the second of its numbers. Two halves and not one hash of both, so that a check can say which of the two changed: words
+that somebody rewrote underneath the vector, or bits of the vector itself.
 """
 
 import json

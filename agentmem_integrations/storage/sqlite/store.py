@@ -32,7 +32,7 @@ from ...ports import (
     Vector,
     WantingPage,
 )
-from .collections import Catalog, check_embedder, told_as_fields
+from .collection_catalog import Catalog, check_embedder, told_as_fields
 from .file import extension
 from .file.backup import copy_to
 from .file.connections import Connections

@@ -1,6 +1,6 @@
 """Compiles a selection into an SQL condition. The only place where SQL is put together; every value is bound.
 
-Remembers which memories conditions chose: the same filter is asked again and again, with other questions.
+Which memories a condition chose is remembered (`FilterCache`): the same filter is asked again and again, with other questions.
 """
 
 import json

@@ -1,7 +1,4 @@
-"""Compares each memory with what is derived from it and lies in its own row, or in the text index.
-
-Compares jobs, history and what the embedding cache keeps with the memories they are about.
-"""
+"""Compares each memory with what is derived from it in its own row and in the text index, and with its jobs, history and kept vectors."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence

@@ -1,7 +1,4 @@
-"""Makes parts of the schema anew that hold nothing of their own.
-
-Mends what verify finds, and nothing else: in transactions of bounded size, beside whoever else writes.
-"""
+"""Mends what verify finds, and nothing else: in transactions of bounded size, beside whoever else writes."""
 
 import logging
 from collections import Counter

@@ -1,7 +1,4 @@
-"""The schema as the migrations make it: what a file is compared with, and where repair takes what is missing from.
-
-Is the file itself sound: SQLite's own check, and a schema that is the one of this version.
-"""
+"""Is the file itself sound: SQLite's own check, and a schema that is the one the migrations make."""
 
 import re
 from dataclasses import dataclass

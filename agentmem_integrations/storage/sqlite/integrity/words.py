@@ -1,10 +1,8 @@
-"""Compares the text index with the memories, word by word, in both directions.
+"""Compares the text index with the memories, word by word, in both directions, and mends it row by row.
 
 FTS5 can list all its words with their places (the `instance` table of fts5vocab). They are folded into one number for each
 memory, a sum of hashes, which does not depend on the order they come in. The same is done with the words that the memory's text
 has now; where the two numbers differ, the index has other words than the memory.
-
-Mends the text index row by row.
 
 FTS5 forgets the words of a row only if it is told the very words it was given. Where these are not those of the memory, only the
 index itself knows them. So a connection is opened whose tokenizer, under the name of the real one, takes a list of words apart

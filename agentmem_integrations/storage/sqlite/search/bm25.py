@@ -1,11 +1,11 @@
-"""Postings: which memories have a term, and how often, as arrays.
-
-BM25 counted within one scope, for scopes so small that counting in Python is quicker than counting the whole file.
+"""BM25 counted within one scope, for scopes so small that counting in Python is quicker than counting the whole file.
 
 FTS5's own `bm25()` counts how rare a word is over every row of the file, so that a user of twenty memories pays for two
 hundred thousand of others, and it gives words that half of the rows have no weight at all: in a file of two memories that is
 every word. Here only the rows that matched are counted, and the weight is log(1 + (N - n + 0.5) / (n + 0.5)), which is always
 positive (as Lucene has it; Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009).
+
+It counts postings: which memories have a term, and how often, as arrays.
 """
 
 import math

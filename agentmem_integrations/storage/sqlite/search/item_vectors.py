@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....ports import Vector
-from ..collections import Collection
+from ..collection_catalog import Collection
 from ..rows import NOT_AS_WRITTEN, damaged
 from ..statements import Row, query
 from .nearest import BLAS_ROWS, NO_UNIT, SHARE

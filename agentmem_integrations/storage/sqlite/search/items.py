@@ -13,7 +13,7 @@ from ....filters import canonical
 from ....item_filters import item_matches, needles
 from ....models import Item, ItemAnswer, ItemGet, ItemPaths, ItemRead, ItemSearch, Path, PathMatch
 from ....ports import Vector
-from ..collections import Collection
+from ..collection_catalog import Collection
 from ..rows import EPOCH, NOT_AS_WRITTEN, damaged, moment
 from ..statements import Row, query
 from .item_vectors import ItemVectors

@@ -31,7 +31,7 @@ from ....ports import (
     Update,
     WriteItems,
 )
-from ..collections import check_embedder
+from ..collection_catalog import check_embedder
 from ..rows import micros, owner
 from .memories import Changing
 from .reembedding import applied

@@ -12,7 +12,7 @@ from ....errors import ConflictError, NotFoundError, SchemaError
 from ....filters import canonical
 from ....models import SHARED, Scope
 from ....ports import TEXT_FIELD, Dump, Line, Record, Vector
-from ..collections import Catalog, Collection
+from ..collection_catalog import Catalog, Collection
 from ..file.connections import Step
 from ..rows import EPOCH, NOT_AS_WRITTEN, damaged, memory_of, micros, moment, owner
 from ..statements import Row, query

@@ -1,9 +1,4 @@
-"""Memories that go: deleted, expired, or erased with all that is told of them.
-
-Memories that are stored: new ones, twins, known ids, and such as another file had.
-
-Memories that change: updates, and what drawing facts decides.
-"""
+"""Memories that are stored, changed or gone: new ones, twins and known ids; updates and decisions; deletions and erasures."""
 
 import json
 from collections.abc import Mapping, Sequence

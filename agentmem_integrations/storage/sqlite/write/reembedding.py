@@ -12,7 +12,7 @@ import apsw
 from ....errors import ConflictError, EmbedderMismatchError
 from ....models import Identity
 from ....ports import TEXT_FIELD, EraseLeftovers, Reembed, Wanting, WantingPage
-from ..collections import Collection, told
+from ..collection_catalog import Collection, told
 from ..rows import seal
 from ..statements import Row, query, statements
 

@@ -10,7 +10,7 @@ import apsw
 from ....errors import ConflictError, NotFoundError
 from ....models import Event, EventKind, Memory, Scope
 from ....ports import Fill, Insert, Record, Selection, Update
-from ..collections import Catalog, Collection, check_embedder
+from ..collection_catalog import Catalog, Collection, check_embedder
 from ..rows import memory_row, micros, owner
 from ..statements import Row, query, statements
 from ..where import selected

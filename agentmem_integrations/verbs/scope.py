@@ -15,7 +15,7 @@ from ..engine import Room
 from ..errors import InvalidInputError, ScopeError, shown
 from ..filters import Condition, parse
 from ..models import SHARED, Memory, Scope, UserId
-from ..pipeline.checks import read_ids, read_kinds, read_moment, read_name, read_scope
+from ..pipeline.arguments import read_ids, read_kinds, read_moment, read_name, read_scope
 from ..ports import Selection
 
 Memories = list[Memory]
