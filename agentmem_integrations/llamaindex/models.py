@@ -1,4 +1,4 @@
-"""Models of LlamaIndex for the core (an `LLM` that draws facts, a `BaseEmbedding` that makes vectors), and the bundled embedder for LlamaIndex."""
+"""Models of LlamaIndex for the core: an `LLM` that draws facts, a `BaseEmbedding` that makes vectors; the bundled one for LlamaIndex."""
 
 import asyncio
 import json

@@ -15,7 +15,7 @@ from agentmem_integrations import AgentMemory
 from agentmem_integrations.pipeline.quoted_phrases import LONGEST, MOST, quoted
 from agentmem_integrations.pipeline.ranking.score import rank
 from agentmem_integrations.pipeline.ranking.weights import default_ranking
-from agentmem_integrations.storage.sqlite.search.text_index import lexical_form, phrase_expression
+from agentmem_integrations.storage.sqlite.text_index import lexical_form, phrase_expression
 
 Opened = Callable[..., AgentMemory]
 

@@ -17,8 +17,8 @@ from ...errors import SchemaError
 from ...filters import canonical
 from ...models import SHARED, Event, Memory, Scope
 from ...ports import Vector
-from .search.text_index import context_words, lexical_form
 from .statements import Row
+from .text_index import context_words, lexical_form
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)

@@ -11,8 +11,8 @@ from ....errors import SchemaError
 from ....fingerprint import fingerprint
 from ....models import Memory
 from ..rows import memory_of
-from ..search.text_index import context_words, lexical_form
 from ..statements import Row, query
+from ..text_index import context_words, lexical_form
 from ..write.embedding_cache import vector_of
 from .findings import Findings
 from .words import Cutter, Index, varints

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from ....ports import Ask, Candidates
 from ..rows import micros, owner
 from ..statements import Row, query
+from ..text_index import match_expression, phrase_expression
 from ..where import ChosenKeys, chosen, narrowed, visible
 from .bm25 import SMALL_SCOPE, ranked
 from .nearest import MatrixCache, Version
-from .text_index import match_expression, phrase_expression
 
 Scores = dict[int, float]
 

@@ -12,9 +12,9 @@ from ....ports import ASSISTANT, OTHER_ROLE, USER
 from ....text_traits import Traits
 from ..rows import NOT_AS_WRITTEN, damaged
 from ..statements import Row
+from ..text_index import question_words
 from .bm25 import Ints, Segment, Vocabulary
 from .nearest import FOREVER, Keys
-from .text_index import question_words
 
 TOKENIZER: Final = ("porter", ["unicode61", "remove_diacritics", "2"])  # as the text index has it
 COLUMNS: Final = 14  # of `load_sayings`

@@ -10,8 +10,8 @@ from ....models import ItemDelete, Path
 from ....ports import PutItem, TouchItems, WriteItems
 from ..rows import MICROSECOND, micros
 from ..search.item_vectors import CHANGES_KEPT
-from ..search.text_index import lexical_form
 from ..statements import query, statements
+from ..text_index import lexical_form
 from .derived_rows import Derived
 from .extractions import Extractions
 

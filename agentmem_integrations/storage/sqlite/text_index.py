@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
-from ....models import Memory
+from ...models import Memory
 
 MAX_WORDS: Final = 64  # of one question; a longer one is a document, and its first words say what it is about
 
