@@ -11,9 +11,9 @@ import pytest
 
 from agentmem_integrations.bench.command import main
 from agentmem_integrations.bench.recall.evidence import Case, cases
-from agentmem_integrations.bench.recall.fit import ALLOWED, fit
+from agentmem_integrations.bench.recall.fit import ALLOWED, fit, written
 from agentmem_integrations.bench.recall.questions import read, variants
-from agentmem_integrations.bench.recall.report import chance, stages, written
+from agentmem_integrations.bench.recall.report import chance, stages
 from agentmem_integrations.pipeline.ranking.features import NAMES
 from agentmem_integrations.pipeline.ranking.weights import COLUMNS, default_ranking
 

@@ -18,6 +18,7 @@ from .questions import TURN, Told
 
 Floats = NDArray[np.float32]
 
+K: Final = 10  # hits that count
 FOLDS: Final = 5
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...pipeline.ranking.features import NAMES, OF_TEXT
 from ...pipeline.ranking.weights import COLUMNS
-from .evidence import Case
+from .evidence import FOLDS, Case, K
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -125,3 +125,24 @@ def _direction(slope: Doubles, moves: Sequence[Doubles], turns: Sequence[Doubles
     for move, turn, share in zip(moves, turns, shares[::-1], strict=True):
         direction += move * (share - float(turn @ direction) / float(turn @ move))
     return direction
+
+
+def report_fit(gathered: Sequence[Case], *, cross_validate: bool) -> None:
+    """Print the table that fits best as a file for `ranker=`, and how good it is, if asked by cross-validation."""
+    table = np.round(fit(gathered), 2)
+    print(written(table))
+    told: dict[str, Callable[[Case], Floats]] = {"fitted on all of it": lambda case: table}
+    if cross_validate:
+        folds = [fit([case for case in gathered if case.fold != fold]) for fold in range(FOLDS)]
+        told["fitted without it"] = lambda case: folds[case.fold]
+    print(f"# recall@{K:<38} {'   '.join(told)}")
+    for source in dict.fromkeys(case.source for case in gathered):
+        mine = [case for case in gathered if case.source == source]
+        means = [100 * float(np.mean([case.recall(of(case), K) for case in mine])) for of in told.values()]
+        print(f"# {source:<46} " + "   ".join(f"{mean:>{len(name)}.1f}" for name, mean in zip(told, means, strict=True)))
+
+
+def written(table: Floats) -> str:
+    """Return the section of evidence of a file for `ranker=`."""
+    lines = [f"{chr(34) + name + chr(34):<32} = [{', '.join(f'{w + 0.0:6.2f}' for w in table[:, n])}]" for n, name in enumerate(NAMES)]
+    return "\n".join(["[evidence]", f"# {'':<32} {', '.join(COLUMNS)}", *lines, ""])

@@ -11,15 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...pipeline.ranking.features import NAMES
-from ...pipeline.ranking.weights import COLUMNS, GROUPS, Ranking, read_ranking
-from .evidence import FOLDS, Case, cases, default_for
-from .fit import fit
+from ...pipeline.ranking.weights import GROUPS, Ranking, read_ranking
+from .evidence import Case, K, cases, default_for
+from .fit import report_fit
 from .questions import read, variants
 
 Floats = NDArray[np.float32]
 Scorer = Callable[[Case], Floats]
 
-K: Final = 10
 DRAWS: Final = 10_000  # of the bootstrap
 SEED: Final = 20_261
 WORDS: Final = "words alone (BM25)"
@@ -35,7 +34,9 @@ def main(command: str, argv: Sequence[str]) -> int:
             told += [variant for one in told for variant in variants(one)]
         embedders = args.embedder or ["static"]
         if command == "fit":
-            _fit([case for embedder in embedders for case in _labelled(cases(told, embedder), embedder, embedders)], cross_validate=args.cv)
+            report_fit(
+                [case for embedder in embedders for case in _labelled(cases(told, embedder), embedder, embedders)], cross_validate=args.cv
+            )
         else:
             for embedder in embedders:
                 ranking = default_for(embedder) if args.ranker is None else read_ranking(args.ranker)
@@ -114,23 +115,3 @@ def _recall(gathered: Sequence[Case], ranking: Ranking) -> None:
 
 def _recalls(mine: Sequence[Case], scorer: Scorer) -> Floats:
     return np.array([case.recall_of(scorer(case), K) for case in mine], np.float32)
-
-
-def _fit(gathered: Sequence[Case], *, cross_validate: bool) -> None:
-    table = np.round(fit(gathered), 2)
-    print(written(table))
-    told: dict[str, Callable[[Case], Floats]] = {"fitted on all of it": lambda case: table}
-    if cross_validate:
-        folds = [fit([case for case in gathered if case.fold != fold]) for fold in range(FOLDS)]
-        told["fitted without it"] = lambda case: folds[case.fold]
-    print(f"# recall@{K:<38} {'   '.join(told)}")
-    for source in dict.fromkeys(case.source for case in gathered):
-        mine = [case for case in gathered if case.source == source]
-        means = [100 * float(np.mean([case.recall(of(case), K) for case in mine])) for of in told.values()]
-        print(f"# {source:<46} " + "   ".join(f"{mean:>{len(name)}.1f}" for name, mean in zip(told, means, strict=True)))
-
-
-def written(table: Floats) -> str:
-    """Return the section of evidence of a file for `ranker=`."""
-    lines = [f"{chr(34) + name + chr(34):<32} = [{', '.join(f'{w + 0.0:6.2f}' for w in table[:, n])}]" for n, name in enumerate(NAMES)]
-    return "\n".join(["[evidence]", f"# {'':<32} {', '.join(COLUMNS)}", *lines, ""])
