@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from agentmem_integrations import DIFFERENCES, SHARED, AgentMemory, Report
 from agentmem_integrations.models import Memory, Scope
 from agentmem_integrations.ports import Insert, Selection, Update
+from agentmem_integrations.storage.sqlite.integrity.words import in_place
 from agentmem_integrations.testing.embedders import FailingEmbedder, HashEmbedder
 
 Opened = Callable[..., AgentMemory]
@@ -149,6 +150,13 @@ def test_damage_of_one_user_is_nobody_elses(sound: str, opened: Opened, name: st
     assert kinds(mem.verify()) == {case.kind: case.count}
     assert mem.for_user("ana").repair().ok
     assert mem.verify().findings == []
+
+
+def test_words_in_another_order_never_fold_into_the_same_number() -> None:
+    texts = [[b"%d" % (n * 7 + m) for m in range(7)] for n in range(2_000)]
+    folded = [sum(in_place(word, "body", place) for place, word in enumerate(words)) for words in texts]
+    turned = [sum(in_place(word, "body", place) for place, word in enumerate(reversed(words))) for words in texts]
+    assert not any(one == other for one, other in zip(folded, turned, strict=True))
 
 
 def test_every_kind_is_damaged_by_some_test() -> None:

@@ -33,6 +33,15 @@ Places = dict[str, dict[int, bytes]]
 """The words of one memory in the index: by column, by place."""
 
 
+def in_place(word: bytes, column: str, place: int) -> int:
+    """Return the number that a word in its place counts for.
+
+    A hash of bytes (SipHash), not of a tuple: that is so nearly linear in each of its parts that one in eighteen short texts had
+    the same sum with its words in another order.
+    """
+    return hash(b"%b %d " % (column.encode(), place) + word)
+
+
 class Cutter:
     """Cuts text into words as the text index does.
 
@@ -54,7 +63,7 @@ class Cutter:
     def folded(self, *texts: str | None) -> tuple[int, list[int]]:
         """Return the number that the words of the columns fold into, and how many there are in each."""
         cut = [self.words(text) for text in texts]
-        number = sum(hash((word, column, place)) for column, words in zip(COLUMNS, cut, strict=True) for place, word in enumerate(words))
+        number = sum(in_place(word, column, place) for column, words in zip(COLUMNS, cut, strict=True) for place, word in enumerate(words))
         return number, [len(words) for words in cut]
 
 
@@ -111,7 +120,7 @@ def _read_words(step: Step, index: Index, scope: int | None) -> list[tuple[bytes
     last, count = None, 0
     for rows in instances(step):
         for word, memory, column, place in rows:
-            folded[memory] += hash((word, column, place))
+            folded[memory] += in_place(word, column, place)
             if word == last:
                 count += 1
             else:
