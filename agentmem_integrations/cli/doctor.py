@@ -5,8 +5,9 @@ from collections import Counter
 from typing import Final
 
 from .arguments import Arguments, Command, common
+from .doctor_check import Check
 from .doctor_file import check_file
-from .doctor_installation import Check, check_installation
+from .doctor_installation import check_installation
 from .exit_status import DIFFERS, OK
 from .output import Output, clean
 

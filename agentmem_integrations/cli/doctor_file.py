@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..errors import StorageError
 from ..models import Identity
-from .doctor_installation import Check, Level
+from .doctor_check import Check, Level
 from .output import memories
 
 if TYPE_CHECKING:

@@ -8,30 +8,11 @@ import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Final, Literal
+from typing import Final
 
 from ..embedding.table_checksum import damaged_files
 from ..errors import AgentMemError
-
-Level = Literal["ok", "warning", "problem"]
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at.
-
-    Attributes:
-        level: `ok`; `warning`: it works, but not as well as it could; `problem`: something does not work.
-        subject: What was looked at.
-        said: What was found.
-        mend: What to do about it; empty for nothing.
-    """
-
-    level: Level
-    subject: str
-    said: str
-    mend: str = ""
-
+from .doctor_check import Check, Level
 
 OLDEST_PYTHON: Final = (3, 11)
 

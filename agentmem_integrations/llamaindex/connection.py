@@ -7,14 +7,10 @@ open, with the embedder and the language model it was given.
 Coroutines are run here too, for callers that do not await.
 """
 
-import asyncio
-import contextvars
 import os
 import threading
-from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from uuid import uuid4
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -28,23 +24,6 @@ from ..models import SHARED, UserId
 from ..open_memory import MemoryOrPath, open_memory
 from ..pipeline.arguments import read_name
 from .models import llamaindex_embedder, llamaindex_llm
-
-T = TypeVar("T")
-
-
-def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine and return its result, from wherever: with an event loop under way in this thread, in another thread.
-
-    The framework's own `asyncio_run` asks for the thread's event loop in a way that is deprecated.
-    """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(coroutine)
-    run: Callable[[Coroutine[Any, Any, T]], T] = asyncio.run
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="agentmem-sync") as executor:
-        return executor.submit(contextvars.copy_context().run, run, coroutine).result()
-
 
 # Weak on both sides: they keep no file open, and know nothing but which open memory a saved number meant
 _NUMBERS: Final[WeakKeyDictionary[AgentMemory, str]] = WeakKeyDictionary()

@@ -9,7 +9,7 @@ from llama_index.core.storage.chat_store.base import BaseChatStore
 from ..models import SHARED, UserId
 from ..open_memory import MemoryOrPath
 from .chat_store import COLLECTION, AgentMemChatStore
-from .connection import run_sync
+from .run_sync import run_sync
 
 
 class AgentMemLegacyChatStore(BaseChatStore):

@@ -24,8 +24,9 @@ from ..memory import AgentMemory
 from ..models import UserId
 from ..open_memory import MemoryOrPath
 from .chat_store import AgentMemChatStore
-from .connection import Connection, owner, run_sync
+from .connection import Connection, owner
 from .memory_block import ROLES, AgentMemMemoryBlock
+from .run_sync import run_sync
 
 # What of a memory and of its block is written down beside the file; the rest are objects of the framework or functions
 SAVED: Final = ("token_limit", "token_flush_size", "chat_history_token_ratio", "session_id")

@@ -14,11 +14,12 @@ from typing import Any, Final, Literal, TypeVar
 from ..errors import AgentMemError, EmbedderMismatchError, InvalidInputError, StorageError, VectorError, shown
 from ..models import SHARED, AddResult, Memory, Scope
 from ..ports import TEXT_FIELD, Change, Entrust, Insert, Outcome, Replace, Selection, Together, Update
+from .embedded_text import spoken
 from .normalize import Common, Episode, Item, episode_of, items_of
 from .uuid7 import new_id
 from .write_stages.batching import Write
 from .write_stages.commit import one
-from .write_stages.embed import Writing, spoken
+from .write_stages.embed import Writing
 
 CHUNK: Final = 1_000  # items embedded in one pass and stored in one transaction
 OnError = Literal["store", "raise"]

@@ -18,9 +18,10 @@ from ..item_filters import check_item_filter
 from ..models import Item, ItemAnswer, ItemDelete, ItemGet, ItemOp, ItemPaths, ItemPut, ItemRead, ItemSearch, Path
 from ..ports import TEXT_FIELD, Embedder, PutItem, Store, TouchItems, Vector, WriteItems
 from .arguments import plain_json, read_choice, read_name
+from .embedded_text import vectors_of
 from .write_stages.batching import Write
 from .write_stages.commit import one
-from .write_stages.embed import Writing, vectors_of
+from .write_stages.embed import Writing
 
 LABELS: Final = 100
 """Labels in a path."""

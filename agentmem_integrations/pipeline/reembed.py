@@ -10,9 +10,10 @@ from typing import Final
 
 from ..errors import EmbedderMismatchError, EmbeddingError
 from ..ports import Embedder, QueueingEmbedder, Reembed, Store, Vector, Wanting, WantingPage
+from .embedded_text import spoken, vectors_of
 from .write_stages.batching import Write
 from .write_stages.commit import one
-from .write_stages.embed import Writing, spoken, vectors_of
+from .write_stages.embed import Writing
 
 log = logging.getLogger("agentmem.pipeline")
 

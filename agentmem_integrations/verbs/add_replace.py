@@ -15,7 +15,8 @@ from ..pipeline.normalize import Common, Item
 from ..pipeline.uuid7 import new_id
 from ..ports import Selection
 from ..sync_async import Call, Change, Read, Thought, face, twin
-from .scope import Filter, Moment, Progress, Scoped, reporting
+from .progress import Progress, reporting
+from .scope import Filter, Moment, Scoped
 
 Results = list[AddResult]
 

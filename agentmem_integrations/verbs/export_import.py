@@ -11,7 +11,8 @@ from ..pipeline.arguments import read_flag
 from ..pipeline.export_import.exporting import ExportHallway
 from ..pipeline.export_import.importing import ImportHallway, opened
 from ..sync_async import Call, Read, face, twin
-from .scope import Progress, Scoped, reporting
+from .progress import Progress, reporting
+from .scope import Scoped
 
 File = str | os.PathLike[str] | BinaryIO
 

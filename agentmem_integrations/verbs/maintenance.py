@@ -13,7 +13,8 @@ from ..pipeline.write_stages.batching import Write
 from ..pipeline.write_stages.commit import one
 from ..ports import Revive
 from ..sync_async import Call, Change, Read, face, twin
-from .scope import Progress, Scoped, reporting
+from .progress import Progress, reporting
+from .scope import Scoped
 
 
 class Mending(Scoped):

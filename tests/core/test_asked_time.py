@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from agentmem_integrations import AgentMemory
-from agentmem_integrations.pipeline.dates.resolve import asked_periods
+from agentmem_integrations.pipeline.dates.asked_time import asked_periods
 
 AT = datetime(2026, 6, 10, 12, tzinfo=UTC)
 

@@ -22,7 +22,7 @@ import apsw
 
 from agentmem_integrations import AgentMemError, AgentMemory
 from agentmem_integrations.config import Durability
-from agentmem_integrations.pipeline.write_stages.embed import spoken
+from agentmem_integrations.pipeline.embedded_text import spoken
 from agentmem_integrations.ports import Vector
 from agentmem_integrations.testing.embedders import HashEmbedder
 from agentmem_integrations.testing.faulty_disks import PowerLossVFS

@@ -15,9 +15,10 @@ from typing import Any, Final, TypeVar
 from ...errors import AgentMemError, ConflictError, EmbeddingError, ModelError, StaleError
 from ...models import Decisions, Event, Memory, Scope
 from ...ports import Embedder, Insert, Learned, Reasoned, Reasoner, Resolve, Revision, Update, Vector
+from ..embedded_text import vectors_of
 from ..write_stages.batching import Write
 from ..write_stages.commit import one
-from ..write_stages.embed import Writing, vectors_of
+from ..write_stages.embed import Writing
 from .decide import Group, Plan, Planning, groups_of, in_rounds, stated
 from .extract import Drawn, Extracting, memory_of
 from .look import Looking, NewFact

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...ports import ASSISTANT, Survey
 from ...text_traits import Trait
-from ..dates.resolve import Period, asked_periods
+from ..dates.asked_time import Period, asked_periods
 
 Floats = NDArray[np.float32]
 Spots = NDArray[np.intp]

@@ -40,6 +40,7 @@ from .file.diagnose import list_collections, log_bytes
 from .integrity.repair import Repairing
 from .integrity.verify import Progress, Verifying
 from .rows import memory_of, micros, owner, told, vectors_in
+from .search.chosen_keys import ChosenKeys
 from .search.gather import Gatherer
 from .search.item_vectors import ItemVectors
 from .search.items import ItemReader
@@ -47,7 +48,7 @@ from .search.lexicon import Lexicons
 from .search.nearest import FOREVER, MatrixCache, Version
 from .search.survey import Surveyor
 from .statements import migrations, query
-from .where import ChosenKeys, selected
+from .where import selected
 from .write import embedding_cache, reembedding
 from .write.apply import Transaction, Undone
 from .write.dump_and_restore import dumped, taken

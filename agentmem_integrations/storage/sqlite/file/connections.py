@@ -20,13 +20,14 @@ import apsw
 
 from ....config import BUSY_TIMEOUT_S, MEMORY_URL, Durability
 from ....errors import ClosedError, NotADatabaseError, SchemaError, StorageError, StoreBusyError, StoreFullError
-from ..search import bm25
+from .. import bm25
 from ..statements import migrations
 from . import extension
 from .fork_guard import Gate
 from .network_filesystems import warn_of_network
 from .schema import migrate, version
-from .write_ahead_log import Checkpointer, scrub
+from .scrub import scrub
+from .write_ahead_log import Checkpointer
 
 log = logging.getLogger("agentmem.storage")
 PAGE_SIZE: Final = 8_192  # seven 256-d vectors a page; 4,096 wastes a quarter of every page and loads slower

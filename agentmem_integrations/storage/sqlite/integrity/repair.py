@@ -12,38 +12,11 @@ from ....errors import SchemaError, StorageError
 from ....models import Report
 from ..file.connections import Connections
 from ..rows import micros
-from ..statements import query
 from .findings import Findings
 from .mend_rows import MENDERS, Rows
-from .schema import CREATABLE, WORDS, objects, pristine
+from .schema import WORDS, make_anew, reindex
 from .verify import Progress, Verifying, pages
-from .words import WordMender, make_words_anew, places, set_options
-
-
-def make_anew(connection: apsw.Connection, name: str) -> None:
-    """Create an index, a view or a table that is filled from the memories; or set an option of the text index (`memories_fts.NAME`).
-
-    Raises:
-        apsw.ConstraintError: a unique index cannot be, since the rows are not.
-    """
-    if name.startswith(f"{WORDS}."):
-        setting = name.removeprefix(f"{WORDS}.")
-        set_options(connection, {setting: pristine().word_settings[setting]})
-        return
-    kind, sql = pristine().objects[name]
-    if name in objects(connection) and kind in CREATABLE:
-        query(connection, "drop", where=f'{kind} "{name}"')
-    connection.execute(sql).fetchall()
-
-
-def reindex(connection: apsw.Connection, name: str) -> None:
-    """Fill an index from its table.
-
-    Raises:
-        apsw.ConstraintError: it is unique, and the rows are not.
-    """
-    query(connection, "reindex", where=f'"{name}"')
-
+from .words import WordMender, make_words_anew, places
 
 log = logging.getLogger("agentmem.storage")
 

@@ -1,6 +1,7 @@
 """Is the file itself sound: SQLite's own check, and a schema that is the one the migrations make."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -8,7 +9,7 @@ from typing import Any, Final
 import apsw
 
 from ..file.connections import Step
-from ..statements import migrations, query
+from ..statements import migrations, query, statements
 from .findings import Findings
 
 WORDS = "memories_fts"  # the text index; the tables it keeps its words in begin with this name
@@ -141,3 +142,35 @@ def _blamed(message: str, roots: dict[int, tuple[str, str]]) -> tuple[str, str, 
         if known:
             return "index_damaged", known[0], True
     return "file_damaged", message, False
+
+
+def make_anew(connection: apsw.Connection, name: str) -> None:
+    """Create an index, a view or a table that is filled from the memories; or set an option of the text index (`memories_fts.NAME`).
+
+    Raises:
+        apsw.ConstraintError: a unique index cannot be, since the rows are not.
+    """
+    if name.startswith(f"{WORDS}."):
+        setting = name.removeprefix(f"{WORDS}.")
+        set_options(connection, {setting: pristine().word_settings[setting]})
+        return
+    kind, sql = pristine().objects[name]
+    if name in objects(connection) and kind in CREATABLE:
+        query(connection, "drop", where=f'{kind} "{name}"')
+    connection.execute(sql).fetchall()
+
+
+def reindex(connection: apsw.Connection, name: str) -> None:
+    """Fill an index from its table.
+
+    Raises:
+        apsw.ConstraintError: it is unique, and the rows are not.
+    """
+    query(connection, "reindex", where=f'"{name}"')
+
+
+def set_options(connection: apsw.Connection, settings: Mapping[str, object]) -> None:
+    """Tell the text index what it is to do."""
+    for setting, value in settings.items():
+        if setting != "version":  # FTS5's own
+            connection.execute(statements()["set_words_option"], (setting, value))

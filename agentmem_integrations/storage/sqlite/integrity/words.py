@@ -10,7 +10,7 @@ and changes nothing: through it the index is told just the words that were read 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
@@ -22,7 +22,7 @@ from ....filters import canonical
 from ..file.connections import Step
 from ..statements import Row, query, statements
 from .findings import Findings
-from .schema import WORDS, pristine
+from .schema import WORDS, pristine, set_options
 
 COLUMNS: Final = ("scope", "body", "context")
 LONGEST: Final = 32_768  # bytes of a word that FTS5 keeps (FTS5_MAX_TOKEN_SIZE)
@@ -286,10 +286,3 @@ def _create_words(connection: apsw.Connection) -> None:
         connection.execute(statements()["drop_words"])
     connection.execute(wanted.objects[WORDS][1])
     set_options(connection, wanted.word_settings)
-
-
-def set_options(connection: apsw.Connection, settings: Mapping[str, object]) -> None:
-    """Tell the text index what it is to do."""
-    for setting, value in settings.items():
-        if setting != "version":  # FTS5's own
-            connection.execute(statements()["set_words_option"], (setting, value))

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....ports import Ask, Candidates
+from ..bm25 import SMALL_SCOPE, ranked
 from ..rows import micros, owner
 from ..statements import Row, query
 from ..text_index import match_expression, phrase_expression
-from ..where import ChosenKeys, chosen, narrowed, visible
-from .bm25 import SMALL_SCOPE, ranked
+from ..where import chosen, narrowed, visible
+from .chosen_keys import ChosenKeys
 from .nearest import MatrixCache, Version
 
 Scores = dict[int, float]

@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....ports import OTHER_ROLE
+from ..bm25 import K1, B
 from ..statements import Row, query
-from .bm25 import K1, B, Ints, Segment, Vocabulary, merged
 from .nearest import FOREVER, MatrixCache, Version
+from .postings import Ints, Segment, Vocabulary, merged
 from .scope_columns import Reader, Sayings
 
 SHARE: Final = 0.25  # of the budget, that one scope's words may take: what its vectors leave

@@ -13,8 +13,8 @@ from ....text_traits import Traits
 from ..rows import NOT_AS_WRITTEN, damaged
 from ..statements import Row
 from ..text_index import question_words
-from .bm25 import Ints, Segment, Vocabulary
 from .nearest import FOREVER, Keys
+from .postings import Ints, Segment, Vocabulary
 
 TOKENIZER: Final = ("porter", ["unicode61", "remove_diacritics", "2"])  # as the text index has it
 COLUMNS: Final = 14  # of `load_sayings`

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....ports import Survey, Vector
-from .bm25 import K1
+from ..bm25 import K1
 from .gather import Gatherer, top
 from .lexicon import Lexicon, Lexicons
 from .nearest import Block, Keys, Version, products
@@ -168,7 +168,7 @@ def _add_vectors(survey: Survey, block: Block, vector: Vector) -> None:
 
 
 def _weights(lexicon: Lexicon, postings: list[Postings]) -> Floats:
-    """Return how telling each word is: log(1 + (N - n + 0.5) / (n + 0.5)), see search/bm25.py."""
+    """Return how telling each word is: log(1 + (N - n + 0.5) / (n + 0.5)), see bm25.py."""
     having = np.array([len(rows) for rows, _ in postings], np.float32)
     weights: Floats = np.log1p((lexicon.total - having + 0.5) / (having + 0.5)).astype(np.float32)
     return weights

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+import apsw
+
 from ....errors import ConflictError, StaleError
 from ....fingerprint import fingerprint
 from ....models import Event, EventKind, Scope
 from ....ports import End, Entrust, Insert, Owe, Purge, PurgeItems, Record, Replace, Resolve, Selection, Update, Vector
-from ..file.write_ahead_log import tells_erased_words
 from ..rows import memory_of, memory_row, micros, owner
 from ..search.items import between
 from ..statements import Row, query
@@ -66,7 +67,7 @@ class Erasing(Inside):
             self._run(self._sql["forget_asked_vectors"], (scope,))  # a question may be about what was erased
             self._run(self._sql["forget_scope"], (scope,))  # of whom nothing is left, the name goes as well
         self._scopes.clear()
-        if rows and tells_erased_words(self._connection):
+        if rows and _tells_erased_words(self._connection):
             self._run(self._sql["rebuild_words"])
         return len(rows)
 
@@ -279,3 +280,17 @@ class Changing(Inserting):
         self._derived.history.append((no, stored[SCOPE], event, self._at, None, told(change.provenance)))
         ended = replace(memory, valid_to=change.until, superseded_by=change.successor, updated_at=self._now)
         return Event(event, ended, memory.text, None, self._now, dict(change.provenance))
+
+
+def _tells_erased_words(connection: apsw.Connection) -> bool:
+    """Say whether the text index still tells a word that no memory has.
+
+    FTS5 keeps the first letters of the first word of each of its pages in a table of its own, also when `secure-delete` has
+    taken the word from the page. Rebuilding the index is the only way to be rid of it.
+    """
+    query(connection, "know_words")
+    for (page,) in query(connection, "first_words"):
+        begins = page[1:].decode(errors="ignore")
+        if begins and not query(connection, "has_word", (begins, begins + chr(0x10FFFF))):
+            return True
+    return False
