@@ -70,7 +70,7 @@ class ObjectModel:
     """Any object with `embed_documents` and `embed_query`, as a `Model`.
 
     The methods may be plain or coroutine functions; an object that has only `aembed_documents` and `aembed_query` will do as
-    well. Coroutines run on a private event loop, see `eventloop`. The object is called by one thread at a time.
+    well. Coroutines run on a private event loop, see `PrivateLoop`. The object is called by one thread at a time.
 
     Args:
         inner: The object. It may have `name`, `revision`, `dim`, `batch` (texts it embeds best in one call) and `immediate`, and

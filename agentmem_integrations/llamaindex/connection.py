@@ -3,8 +3,6 @@
 Agents of LlamaIndex keep their memory in a `Context`, which is saved as JSON and restored from it, in this process or another.
 An open file cannot be in there. What can is how it was opened; and a number by which this process finds a memory that is still
 open, with the embedder and the language model it was given.
-
-Coroutines are run here too, for callers that do not await.
 """
 
 import os

@@ -1,1 +1,1 @@
-"""The two hallways, add.py and search.py, and the rooms beside them."""
+"""The hallways, first of all add.py and search.py, and the rooms beside them."""

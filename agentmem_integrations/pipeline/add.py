@@ -1,6 +1,6 @@
-"""The add hallway: normalize -> embed -> decide -> apply.
+"""The add hallway: normalize -> embed -> apply.
 
-What was said becomes episodes; each episode becomes a memory in the caller's scope; the stages of `writing` embed and commit
+What was said becomes episodes; each episode becomes a memory in the caller's scope; the stages of `write_stages` embed and commit
 them. Whether an utterance is already known is decided by the store, inside the transaction: looking first and writing later
 would let two callers both find nothing.
 """

@@ -13,12 +13,11 @@ from typing import Any, Final
 from ..config import ITEM_LIMIT, TEXT_LIMIT
 from ..errors import EmbeddingError, FilterError, InvalidInputError, shown
 from ..filters import check_json
-from ..fingerprint import embedding_key
 from ..item_filters import check_item_filter
 from ..models import Item, ItemAnswer, ItemDelete, ItemGet, ItemOp, ItemPaths, ItemPut, ItemRead, ItemSearch, Path
 from ..ports import TEXT_FIELD, Embedder, PutItem, Store, TouchItems, Vector, WriteItems
 from .arguments import plain_json, read_choice, read_name
-from .embedded_text import vectors_of
+from .embedded_text import key_of, vectors_of
 from .write_stages.batching import Write
 from .write_stages.commit import one
 from .write_stages.embed import Writing
@@ -236,7 +235,7 @@ def _give(put: PutItem, texts: Mapping[str, str], vectors: Mapping[str, Vector],
     if not others and len(text) <= TEXT_LIMIT:
         # Kept beside its vector: then another embedder can make that anew
         put.text, put.vectors = text, {TEXT_FIELD: vectors[text]}
-        put.kept = None if embedder.immediate else embedding_key(embedder.identity, "passage", text)
+        put.kept = key_of(embedder, text)
     else:
         put.vectors = {f"$.{name}": vectors[text] for name, text in texts.items()}  # none of them is called TEXT_FIELD
 

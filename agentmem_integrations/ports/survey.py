@@ -43,7 +43,7 @@ class Survey:
         speakers: The names of those who speak.
         spoken: Who speaks, as a position in `speakers`; -1 for nobody named; shape (n,).
         roles: `USER`, `ASSISTANT`, `OTHER_ROLE` or 0, shape (n,).
-        traits: Bits of `traits.Trait`, shape (n,).
+        traits: Bits of `text_traits.Trait`, shape (n,).
         facts: Which are facts, not verbatim words; shape (n,).
         importance: 0 to 1; NaN where not judged; shape (n,).
         confidence: 0 to 1; NaN where not said; shape (n,).

@@ -1,6 +1,6 @@
 """What can be done with memories; `AgentMemory` and its views all do it with these verbs."""
 
-from .add_replace import Replacing, Results, Storing
+from .add_replace import Results, Storing
 from .export_import import Porting
 from .maintenance import Mending, Owing, Reembedding, Warming
 from .search_get_list import Finding
@@ -9,7 +9,7 @@ from .update_delete_purge import Changing
 __all__ = ["MemoryVerbs", "Porting", "Reembedding", "Results"]
 
 
-class MemoryVerbs(Storing, Finding, Changing, Replacing, Mending, Warming, Owing):
+class MemoryVerbs(Storing, Finding, Changing, Mending, Warming, Owing):
     """What can be done with the memories of one collection. Every verb has an async twin with an `a` in front.
 
     Ids: `user_id` owns a memory, and nobody else's call ever sees it; `agent_id` and `session_id` narrow. At least one must be

@@ -162,28 +162,6 @@ class Storing(Scoped):
 
     aadd_batch = twin(add_batch)
 
-    def _mind(self, mode: Mode | None) -> Mind | None:
-        """Return what draws facts, if this call is to."""
-        self._room.engine.check_open()
-        if (self._room.mode if mode is None else read_choice(mode, "mode", get_args(Mode))) != "intelligent":
-            return None
-        if self._room.mind is None:
-            raise InvalidInputError("mode='intelligent' needs a language model: open the memory with llm='openai:<model>' or another")
-        return self._room.mind
-
-    def _common(self, fields: Mapping[str, Any], scope: Scope, truncate: bool) -> Common:
-        self._room.engine.check_open()
-        cut = read_flag(truncate, "truncate")
-        return Common(fields, scope.user_id, datetime.now(UTC), self._room.text_limit, cut, self._room.writing.identity)
-
-
-def _given(**fields: Any) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-class Replacing(Scoped):
-    """The verb that deletes and stores in one transaction."""
-
     @face
     def replace(
         self,
@@ -219,9 +197,25 @@ class Replacing(Scoped):
             raise TextError(f"replace takes a list of items, not a {type(content).__name__}: pass [item]")
         scope = self._scope(user_id, agent_id, session_id, named=filter is None)
         selection = Selection(self._room.namespace, scope, where=parse(filter), any_validity=True)
-        common = Common(
-            {}, scope.user_id, datetime.now(UTC), self._room.text_limit, read_flag(truncate, "truncate"), self._room.writing.identity
-        )
+        common = self._common({}, scope, truncate)
         return Change(self._room.writing, self._room.adding.replace(selection, content, scope, common))
 
     areplace = twin(replace)
+
+    def _mind(self, mode: Mode | None) -> Mind | None:
+        """Return what draws facts, if this call is to."""
+        self._room.engine.check_open()
+        if (self._room.mode if mode is None else read_choice(mode, "mode", get_args(Mode))) != "intelligent":
+            return None
+        if self._room.mind is None:
+            raise InvalidInputError("mode='intelligent' needs a language model: open the memory with llm='openai:<model>' or another")
+        return self._room.mind
+
+    def _common(self, fields: Mapping[str, Any], scope: Scope, truncate: bool) -> Common:
+        self._room.engine.check_open()
+        cut = read_flag(truncate, "truncate")
+        return Common(fields, scope.user_id, datetime.now(UTC), self._room.text_limit, cut, self._room.writing.identity)
+
+
+def _given(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}

@@ -8,7 +8,7 @@ from ..errors import InvalidInputError, shown
 from ..models import Job, Report, Scope, UserId
 from ..pipeline.arguments import read_count, read_ids, read_text
 from ..pipeline.reembed import ReembedHallway
-from ..pipeline.repairing import RepairHallway
+from ..pipeline.repair import RepairHallway
 from ..pipeline.write_stages.batching import Write
 from ..pipeline.write_stages.commit import one
 from ..ports import Revive

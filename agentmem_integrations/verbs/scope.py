@@ -1,7 +1,4 @@
-"""Whose memories, and which: what every verb reads from its arguments first.
-
-How far a long call has come.
-"""
+"""Whose memories, and which: what every verb reads from its arguments first."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime

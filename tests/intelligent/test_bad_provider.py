@@ -11,6 +11,7 @@ import pytest
 from agentmem_integrations import AgentMemory, OpenAIChat
 from agentmem_integrations.bench.stub_model import answer
 from agentmem_integrations.pipeline.intelligent import jobs as jobs_module
+from agentmem_integrations.pipeline.write_stages import retries
 from agentmem_integrations.testing.chat import GARBAGE
 from agentmem_integrations.testing.openai_server import OpenAIServer
 
@@ -55,7 +56,7 @@ def facts(mem: AgentMemory) -> set[str]:
 def test_with_three_in_ten_answers_bad_nothing_is_lost_and_all_facts_come_in_the_end(
     thinking: Thinking, monkeypatch: pytest.MonkeyPatch, trouble: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(jobs_module, "RETRY_AFTER", timedelta(0))
+    monkeypatch.setattr(retries, "RETRY_AFTER", timedelta(0))
     with OpenAIServer(**{"reply": answer, **trouble}) as server:
         mem = open_memory(thinking, server)
         asyncio.run(say_all(mem))
@@ -68,7 +69,7 @@ def test_with_three_in_ten_answers_bad_nothing_is_lost_and_all_facts_come_in_the
 
 
 def test_with_nothing_but_garbage_every_job_ends_dead_with_a_reason(thinking: Thinking, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs_module, "RETRY_AFTER", timedelta(0))
+    monkeypatch.setattr(retries, "RETRY_AFTER", timedelta(0))
     with OpenAIServer(reply=babbling(1.0)) as server:
         mem = open_memory(thinking, server)
         asyncio.run(say_all(mem))

@@ -17,6 +17,7 @@ from intelligent.says import Says, facts_of, told
 from agentmem_integrations import AgentMemory
 from agentmem_integrations.errors import ModelTimeoutError, ReplyError
 from agentmem_integrations.pipeline.intelligent import jobs as jobs_module
+from agentmem_integrations.pipeline.write_stages import retries
 from agentmem_integrations.ports import ChatRequest
 from agentmem_integrations.testing.chat import GARBAGE, STALL, ScriptedChat
 
@@ -162,7 +163,7 @@ def test_words_that_are_known_are_read_in_the_background_too(thinking: Thinking)
 
 
 def test_the_background_tries_again_by_itself(thinking: Thinking, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs_module, "RETRY_AFTER", timedelta(0))
+    monkeypatch.setattr(retries, "RETRY_AFTER", timedelta(0))
     monkeypatch.setattr(jobs_module, "POLL_S", 0.05)
     chat = failing(DOWN)
     mem = thinking(chat)

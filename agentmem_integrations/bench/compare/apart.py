@@ -31,7 +31,7 @@ def run(entry: Entry, job: str, python: str, timeout_s: float, **given: Any) -> 
 
     Args:
         entry: Whose job.
-        job: A key of `jobs.JOBS`.
+        job: A key of `measurements.JOBS`.
         python: The interpreter.
         timeout_s: After so many seconds the process is killed.
         given: What the job takes besides.

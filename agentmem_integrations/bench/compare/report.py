@@ -25,7 +25,7 @@ def document(results: Sequence[Result], facts: Mapping[str, Any], images: Sequen
 
     Args:
         results: Of everybody.
-        facts: See `report.facts`.
+        facts: See `results.facts`.
         images: Links to plots, shown after the tables.
     """
     there = [result for result in results if not result.skipped]

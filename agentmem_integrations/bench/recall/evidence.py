@@ -34,7 +34,7 @@ class Case:
         evidence: One row per candidate, in insertion order, one column per name in `features.NAMES`.
         answers: Which candidates answer it.
         expected: How many answers there are, found or not.
-        mixture: See `ranking.mixture`.
+        mixture: See `weights.mixture`.
     """
 
     source: str

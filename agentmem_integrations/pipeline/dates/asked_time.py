@@ -1,4 +1,4 @@
-"""The time that a question names: \"in May\", \"on 7 May 2023\", \"last week\" as seen from the instant it is asked."""
+"""The time that a question names: "in May", "on 7 May 2023", "last week" as seen from the instant it is asked."""
 
 import re
 from collections.abc import Iterator

@@ -3,8 +3,6 @@
 By rule, and sooner silent than wrong: a phrase is resolved only where its words say one date and nothing around them says
 otherwise. Why not a date library: searching a text, dateparser 1.5 takes `may`, `we` and `me` for dates, misses `last weekend`
 and `last May`, and needs 40 ms a sentence unless it is told the language. It parses phrases well, but finding them is the work.
-
-The same rules find the time that a question names: "in May", "on 7 May 2023", "last week" as seen from the instant it is asked.
 """
 
 import re

@@ -1,6 +1,6 @@
 """The rules that turn the phrases of `words` into dates: one compiled pattern and one function each.
 
-Below them, what they count with: minutes, hours, days, weeks, months and years from an instant, as ISO text.
+First, what they count with: minutes, hours, days, weeks, months and years from an instant, as ISO text.
 """
 
 import re

@@ -1,6 +1,6 @@
-"""The words that relative dates are made of, language by language: data for `dates`.
+"""The words that relative dates are made of, language by language: data for `rules`.
 
-Patterns are regular expressions that `dates` compiles without regard to case, between word boundaries. `{n}` stands for a number,
+Patterns are regular expressions that `rules` compiles without regard to case, between word boundaries. `{n}` stands for a number,
 `{unit}` for a unit of time, `{day}` for a weekday, `{month}` for a month, each in that language.
 """
 

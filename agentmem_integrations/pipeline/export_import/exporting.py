@@ -1,12 +1,8 @@
-"""The export hallway: dump -> lines -> file.
-
-The format: one JSON object per line, UTF-8; a header, then a memory per line (docs/storage.md). A line is the canonical JSON of its
-record (sorted keys, no spaces), so that equal records are equal bytes.
-"""
+"""The export hallway: dump -> lines -> file."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from ...models import Scope
 from ...ports import Sweep
@@ -15,7 +11,7 @@ from ..write_stages.commit import Commits
 from .lines import Header, header_line, record_line
 from .whole_file import whole_file
 
-EVERY = 1_000  # memories between two reports of progress
+EVERY: Final = 1_000  # memories between two reports of progress
 
 
 @dataclass(slots=True)

@@ -1,7 +1,4 @@
-"""The import hallway: lines -> records -> embed -> restore.
-
-Each line of an export is either a whole record or named in an error.
-"""
+"""The import hallway: lines -> records -> embed -> restore."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

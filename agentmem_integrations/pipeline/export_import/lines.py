@@ -1,4 +1,8 @@
-"""LINESDOC"""
+"""The format of an export: one JSON object per line, UTF-8; a header, then a memory per line (docs/storage.md).
+
+A line is the canonical JSON of its record (sorted keys, no spaces), so that equal records are equal bytes. Read, each is either a whole
+record or named in an error.
+"""
 
 import base64
 import binascii

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from ...config import LEASE
@@ -19,6 +19,7 @@ from ..uuid7 import new_id
 from ..write_stages.batching import Write
 from ..write_stages.commit import one
 from ..write_stages.embed import Writing
+from ..write_stages.retries import retry_after
 from .understand import Understanding, Understood
 
 log = logging.getLogger("agentmem.jobs")
@@ -31,8 +32,6 @@ ALL: Final = 1_000_000
 AT_ONCE: Final = 16
 """Jobs that the background takes on at the same time; callers who wait for theirs are not counted."""
 
-RETRY_AFTER: Final = timedelta(seconds=5)  # doubled with every attempt, up to
-RETRY_AT_MOST: Final = timedelta(hours=1)
 ATTEMPTS: Final = 5
 """Attempts at a job whose model answers, but unusably; then it is dead."""
 
@@ -184,7 +183,7 @@ class Jobs:
             await self._owe(job, scope, memories)
         unreached = all(isinstance(error, _UNREACHED) for error in errors)
         dead = attempts + 1 >= (ATTEMPTS_UNREACHED if unreached else ATTEMPTS)
-        wait = min(RETRY_AFTER * 2 ** min(attempts, 20), RETRY_AT_MOST)
+        wait = retry_after(attempts)
         reason = "; ".join(dict.fromkeys(f"{type(error).__name__}: {error}" for error in errors))[:500]
         log.warning("an extraction of %s %s: %s", self._namespace, "is given up" if dead else "waits", type(errors[0]).__name__)
         await self._writing.arun(Write([PutOff(job, None if dead else datetime.now(UTC) + wait, reason)], one))

@@ -1,1 +1,1 @@
-"""From candidates to hits: features -> score -> rerank, and the table of weights they go by."""
+"""From candidates to hits: features -> score -> rerank -> diversify, and the tables of weights they go by."""

@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 
 from ...config import Using
 from ...ports import Candidates, Survey
-from .features import EPOCH, NAMES, expand, features
+from .features import EPOCH, expand, features
 from .weights import GROUPS, Ranking
 
 Scores = NDArray[np.float64]
+Places = NDArray[np.intp]
 
 TEXT_HALF: Final = 12.0
 """The BM25 at which the words count half of what they can."""
@@ -49,19 +50,29 @@ def fuse(using: Using, candidates: Candidates) -> tuple[Scores, Mapping[str, Sco
         Scores, shape (n,), and by name: `similarity` (cosine, -1 to 1; NaN without a vector), `text` (0 to 1), and `bm25`,
         the raw value of the words.
     """
-    similarity = np.clip(np.nan_to_num(candidates.similarity, nan=0.0), 0.0, 1.0)
-    text = candidates.lexical / (candidates.lexical + TEXT_HALF)
+    text = _of_words(candidates.lexical)
     parts = {"similarity": candidates.similarity, "text": text, "bm25": candidates.lexical}
     match using:
         case "vector":
-            return similarity, {"similarity": parts["similarity"]}
+            return _of_meaning(candidates.similarity), {"similarity": parts["similarity"]}
         case "text":
             return text, {"text": parts["text"], "bm25": parts["bm25"]}
         case "hybrid":
-            return (1 - TEXT_WEIGHT) * similarity + TEXT_WEIGHT * text, parts
+            return _fused(candidates.similarity, candidates.lexical), parts
 
 
-Places = NDArray[np.intp]
+def _of_words(lexical: Scores) -> Scores:
+    found: Scores = lexical / (lexical + TEXT_HALF)
+    return found
+
+
+def _of_meaning(similarity: Scores) -> Scores:
+    return np.clip(np.nan_to_num(similarity, nan=0.0), 0.0, 1.0)
+
+
+def _fused(similarity: Scores, lexical: Scores) -> Scores:
+    return (1 - TEXT_WEIGHT) * _of_meaning(similarity) + TEXT_WEIGHT * _of_words(lexical)
+
 
 DIGITS: Final = 6  # equal evidence must give equal scores, whatever the last bits of a matrix product are
 SAME: Final = 100  # a fact and its source are one hit if both are among so many of the best
@@ -103,8 +114,8 @@ def rank(ranking: Ranking, question: str, survey: Survey, at: datetime, *, now: 
         now: It is the present: what is out of date goes behind what holds.
         explain: Give every part of the scores, not just similarity and text.
     """
-    rows = np.flatnonzero(survey.found & ~survey.deep)
-    evidence = features(question, survey, expand(survey), at)
+    around = expand(survey)
+    rows, evidence = around.rows, features(question, survey, around, at)
     weighed = evidence * ranking.weights(survey)
     relevance = weighed.sum(axis=1, dtype=np.float64)
     said = ranking.phrase * survey.phrases[rows] if len(survey.phrases) else None
@@ -140,7 +151,7 @@ def rank(ranking: Ranking, question: str, survey: Survey, at: datetime, *, now: 
 
 def _parts(survey: Survey, rows: Places, own: Mapping[str, Scores]) -> dict[str, Scores]:
     lexical = survey.lexical.astype(np.float64)
-    parts = {"similarity": survey.similarity.astype(np.float64), "text": lexical / (lexical + TEXT_HALF), "bm25": lexical}
+    parts = {"similarity": survey.similarity.astype(np.float64), "text": _of_words(lexical), "bm25": lexical}
     for name, values in own.items():
         parts[name] = np.full(len(survey.keys), np.nan)
         parts[name][rows] = values
@@ -171,9 +182,7 @@ def _with_deep(survey: Survey, scores: Scores) -> Scores:
     """Give scores to what is only there because many hits were asked for: behind all the others, by plain fusion."""
     deep = survey.found & survey.deep
     if deep.any():
-        lexical, similarity = survey.lexical[deep], np.clip(np.nan_to_num(survey.similarity[deep]), 0, 1)
-        fused = (1 - TEXT_WEIGHT) * similarity + TEXT_WEIGHT * lexical / (lexical + TEXT_HALF)
-        scores[deep] = fused * np.nanmin(scores, initial=1.0) * 0.99
+        scores[deep] = _fused(survey.similarity[deep].astype(np.float64), survey.lexical[deep].astype(np.float64)) * np.nanmin(scores, initial=1.0) * 0.99
     return scores
 
 
@@ -204,6 +213,3 @@ def put_behind(replaced: Places, scores: Scores) -> None:
     """Let words that say what is no longer so never rank above the fact that holds now; changes the scores."""
     for old, current in replaced.tolist():
         scores[old] = min(scores[old], scores[current] - 10.0**-DIGITS)
-
-
-assert set(NAMES) == set().union(*({NAMES[column] for column in columns} for columns in GROUPS.values()))

@@ -104,6 +104,8 @@ def _groups() -> dict[str, list[int]]:
 GROUPS: Final[Mapping[str, list[int]]] = _groups()
 """Kinds of evidence that `explain` sums up under one name."""
 
+assert set(NAMES) == set().union(*({NAMES[column] for column in columns} for columns in GROUPS.values()))
+
 
 @cache
 def default_ranking(*, contextual: bool = False) -> Ranking:

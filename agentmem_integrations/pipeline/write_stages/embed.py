@@ -1,4 +1,4 @@
-"""The embedding stage: what is embedded for a memory, and how writes get their vectors on the way to the store.
+"""The embedding stage: how writes get their vectors on the way to the store.
 
 Two stages, so that a slow embedder never delays somebody else's delete: writes whose text needs a vector pass the embedding
 stage first, all others go straight to the commit stage. The embedding stage looks up what was embedded before, hands the rest to
@@ -10,7 +10,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 from ...errors import AgentMemError, ClosedError, EmbedderMismatchError, EmbeddingError
@@ -20,14 +20,13 @@ from ..embedded_text import key_of, spoken, vectors_of
 from .batching import Stage, Write, fail
 from .commit import Commits, one
 from .in_order import InOrder
+from .retries import retry_after
 
 T = TypeVar("T")
 log = logging.getLogger("agentmem.pipeline")
 
 QUICK_CHARS: Final = 2_000  # well under a millisecond for an immediate embedder: nobody else's commit notices
 DEBTS_AT_ONCE: Final = 256
-RETRY_AFTER: Final = timedelta(seconds=5)  # doubled with every attempt, up to
-RETRY_AT_MOST: Final = timedelta(hours=1)
 
 
 class Writing:
@@ -234,8 +233,7 @@ class Writing:
         texts = [spoken(debt.text, debt.name) for debt in debts]
         for debt, text, vector in zip(debts, texts, vectors_of(embedder, texts), strict=True):
             if isinstance(vector, EmbeddingError):
-                wait = min(RETRY_AFTER * 2 ** min(debt.attempts, 20), RETRY_AT_MOST)
-                changes.append(Defer(debt.job, datetime.now(UTC) + wait, type(vector).__name__))
+                changes.append(Defer(debt.job, datetime.now(UTC) + retry_after(debt.attempts), type(vector).__name__))
             else:
                 changes.append(Fill(debt.job, debt.memory, debt.text, {TEXT_FIELD: vector}, embedder.identity, key_of(embedder, text)))
         try:

@@ -4,8 +4,6 @@ FTS5's own `bm25()` counts how rare a word is over every row of the file, so tha
 hundred thousand of others, and it gives words that half of the rows have no weight at all: in a file of two memories that is
 every word. Here only the rows that matched are counted, and the weight is log(1 + (N - n + 0.5) / (n + 0.5)), which is always
 positive (as Lucene has it; Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009).
-
-It counts postings: which memories have a term, and how often, as arrays.
 """
 
 import math

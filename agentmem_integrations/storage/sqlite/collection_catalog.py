@@ -130,9 +130,9 @@ def check_embedder(found: Collection, name: str, identity: Identity | None) -> N
     """
     if identity is None or found.identity == identity:
         return
-    was = f"vectors of {told(found.identity)}" if found.identity else "no vectors yet"
+    was = f"vectors of {in_words(found.identity)}" if found.identity else "no vectors yet"
     raise EmbedderMismatchError(
-        f"collection {name!r} holds {was}, not of {told(identity)}: open it with that embedder, or change it with "
+        f"collection {name!r} holds {was}, not of {in_words(identity)}: open it with that embedder, or change it with "
         f"AgentMemory(path, namespace={name!r}, embedder=None).reembed(...) or `agentmem reembed`, or use another namespace"
     )
 
@@ -142,6 +142,6 @@ def told_as_fields(identity: Identity | None) -> dict[str, str | int] | None:
     return None if identity is None else asdict(identity)
 
 
-def told(identity: Identity) -> str:
+def in_words(identity: Identity) -> str:
     """Return an embedder in words."""
     return f"{identity.name} (revision {identity.revision}, {identity.dim} dimensions)"

@@ -22,6 +22,8 @@ from .text_index import context_words, lexical_form
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
+NO, ID, SCOPE, TEXT, TWIN, CREATED, EXPIRES, VALID_TO, DELETED, PROVENANCE = 0, 1, 2, 4, 7, 13, 15, 17, 19, 22  # columns of select_memories
+HALF: Final = 8  # bytes: accidents find each other in one of 2**64 cases
 NOT_AS_WRITTEN: Final = (ValueError, TypeError, OverflowError, RecursionError)  # what reading a damaged row may raise
 
 
@@ -99,7 +101,25 @@ def _memory(row: Row) -> Memory:
     )  # fmt: skip
 
 
-HALF: Final = 8  # bytes: accidents find each other in one of 2**64 cases
+def history_of(row: Row, lines: list[Row]) -> list[Event]:
+    """Return the history of a memory's row and lines."""
+    try:
+        return _read_backwards(row, lines)
+    except NOT_AS_WRITTEN as error:
+        raise damaged(error) from error
+
+
+def _read_backwards(row: Row, lines: list[Row]) -> list[Event]:
+    """Each line's new text is the next one's old text, the last one's is the memory's own."""
+    memory, text, events = memory_of(row), row[TEXT], []
+    if not lines:  # it never changed: its row tells how it began
+        lines = [("ADD", micros(memory.created_at), None, row[PROVENANCE])]
+    for event, at, old_text, provenance in reversed(lines):
+        before = text if old_text is None else old_text
+        given, new = json.loads(provenance) if provenance else {}, None if event == "DELETE" else text
+        events.append(Event(event, memory, None if event == "ADD" else before, new, moment(at), given))
+        text = before
+    return events[::-1]
 
 
 def seal(text: str, name: str | None, vector: bytes) -> bytes:
@@ -121,24 +141,3 @@ def words_half(text: str, name: str | None) -> bytes:
 def numbers_half(vector: bytes) -> bytes:
     """Return the half that changes with the numbers."""
     return blake2b(vector, digest_size=HALF).digest()
-
-
-def told(row: Row, lines: list[Row]) -> list[Event]:
-    """Return the history of a memory's row and lines."""
-    try:
-        return _read_backwards(row, lines)
-    except NOT_AS_WRITTEN as error:
-        raise damaged(error) from error
-
-
-def _read_backwards(row: Row, lines: list[Row]) -> list[Event]:
-    """Each line's new text is the next one's old text, the last one's is the memory's own."""
-    memory, text, events = memory_of(row), row[4], []
-    if not lines:  # it never changed: its row tells how it began
-        lines = [("ADD", micros(memory.created_at), None, row[22])]
-    for event, at, old_text, provenance in reversed(lines):
-        before = text if old_text is None else old_text
-        told, new = json.loads(provenance) if provenance else {}, None if event == "DELETE" else text
-        events.append(Event(event, memory, None if event == "ADD" else before, new, moment(at), told))
-        text = before
-    return events[::-1]

@@ -1,4 +1,4 @@
--- Every fixed statement, by name. `{where}` stands for a condition that where.py compiles, with bound values only.
+-- Statements by name; what only items, extractions, verify or diagnosis need is in the files beside this one. `{where}` stands for a condition that where.py compiles, with bound values only.
 
 -- name: create_scope
 INSERT INTO scopes (collection, kind, owner) VALUES (?, ?, ?) RETURNING no

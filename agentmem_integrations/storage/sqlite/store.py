@@ -39,7 +39,7 @@ from .file.connections import Connections
 from .file.diagnose import list_collections, log_bytes
 from .integrity.repair import Repairing
 from .integrity.verify import Progress, Verifying
-from .rows import memory_of, micros, owner, told, vectors_in
+from .rows import history_of, memory_of, micros, owner, vectors_in
 from .search.chosen_keys import ChosenKeys
 from .search.gather import Gatherer
 from .search.item_vectors import ItemVectors
@@ -51,7 +51,7 @@ from .statements import migrations, query
 from .where import selected
 from .write import embedding_cache, reembedding
 from .write.apply import Transaction, Undone
-from .write.dump_and_restore import dumped, taken
+from .write.dump import dumped, taken
 from .write.extractions import claim, read_jobs, read_replies, revision
 
 
@@ -197,7 +197,7 @@ class SqliteStore:
             found = query(connection, "select_memories", values, where=where)
             if len(found) > 1:
                 raise ConflictError(f"id {selection.ids} is used by {len(found)} owners: name the user_id")
-            return told(found[0], query(connection, "read_history", (found[0][0],))) if found else []
+            return history_of(found[0], query(connection, "read_history", (found[0][0],))) if found else []
 
     @contextmanager
     def dump(self, namespace: str, scope: Scope | None, *, vectors: bool) -> Iterator[Dump]:

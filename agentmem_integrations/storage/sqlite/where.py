@@ -1,7 +1,4 @@
-"""Compiles a selection into an SQL condition. The only place where SQL is put together; every value is bound.
-
-Which memories a condition chose is remembered (`FilterCache`): the same filter is asked again and again, with other questions.
-"""
+"""Compiles a selection into an SQL condition. The only place where SQL is put together; every value is bound."""
 
 import json
 from collections.abc import Sequence

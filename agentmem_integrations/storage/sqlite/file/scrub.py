@@ -1,4 +1,8 @@
-"""SCRUBDOC"""
+"""Zeroes what SQLite's secure_delete leaves behind.
+
+When SQLite spreads the rows of a full page over its neighbours it packs the page anew and leaves copies of the rows that moved
+away in the part that is free now (`rebuildPage` in btree.c): bytes that no later delete reaches.
+"""
 
 import os
 from typing import Final

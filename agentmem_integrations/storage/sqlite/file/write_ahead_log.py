@@ -1,6 +1,4 @@
-"""Keeps the write-ahead log short, and free of what was erased.
-
-The log is moved into the file beside the writer, so that no commit waits for it.
+"""Moves the write-ahead log into the file beside the writer, so that no commit waits for it, and keeps the log short.
 
 SQLite's own automatic checkpoint runs inside the commit that fills the log: a quarter of the time of a stream of small
 commits, and all of their worst latencies.
@@ -10,10 +8,6 @@ without end that never happens by itself ("checkpoint starvation", https://www.s
 on the writer insists: it keeps the write lock until those who read now have finished, a few milliseconds. Whoever begins to
 read meanwhile reads the file, where everything is by then. A reader that keeps an old snapshot for longer is not waited for:
 the log grows, and is cut when that reader has gone.
-
-What SQLite's secure_delete leaves behind is zeroed: when SQLite spreads the rows of a full page over its neighbours it packs the page
-anew and leaves copies of the rows that moved away in the part that is free now (`rebuildPage` in btree.c), bytes that no later delete
-reaches.
 """
 
 import logging

@@ -37,7 +37,7 @@ class Findings:
     """Differences, counted by kind, with what repair must know to mend them.
 
     Attributes:
-        keys: By mender (see repair.py), the rows it is to look at.
+        keys: By mender (see `MENDERS` in mend_rows.py), the rows it is to look at.
         named: By mender, the objects of the file it is to look at.
     """
 

@@ -1,4 +1,4 @@
-"""Is the file itself sound: SQLite's own check, and a schema that is the one the migrations make."""
+"""Is the file itself sound: SQLite's own check, and a schema that is the one the migrations make; and what of it is made anew."""
 
 import re
 from collections.abc import Mapping

@@ -22,7 +22,7 @@ from ..bm25 import K1, B
 from ..statements import Row, query
 from .nearest import FOREVER, MatrixCache, Version
 from .postings import Ints, Segment, Vocabulary, merged
-from .scope_columns import Reader, Sayings
+from .sayings import Reader, Sayings
 
 SHARE: Final = 0.25  # of the budget, that one scope's words may take: what its vectors leave
 TOMBSTONES: Final = 0.25  # a scope is read anew once so much of it has been deleted

@@ -12,7 +12,7 @@ from ..bm25 import K1
 from .gather import Gatherer, top
 from .lexicon import Lexicon, Lexicons
 from .nearest import Block, Keys, Version, products
-from .scope_columns import Reader
+from .sayings import Reader
 
 REACH: Final = 2  # turns to either side that count as neighbours
 NEAR: Final = 0.5  # what the turn before and the one after count, where the best by their surroundings are chosen

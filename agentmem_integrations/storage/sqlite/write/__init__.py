@@ -1,1 +1,1 @@
-"""What changes rows, all inside one transaction."""
+"""What changes rows, inside one transaction; and what is read of dumps, owed work, kept replies and kept vectors."""

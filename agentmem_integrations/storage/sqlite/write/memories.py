@@ -10,13 +10,26 @@ import apsw
 from ....errors import ConflictError, StaleError
 from ....fingerprint import fingerprint
 from ....models import Event, EventKind, Scope
-from ....ports import End, Entrust, Insert, Owe, Purge, PurgeItems, Record, Replace, Resolve, Selection, Update, Vector
-from ..rows import memory_of, memory_row, micros, owner
+from ....ports import (
+    End,
+    Entrust,
+    Insert,
+    Owe,
+    Purge,
+    PurgeItems,
+    Record,
+    Replace,
+    Resolve,
+    Selection,
+    Update,
+    Vector,
+)
+from ..rows import DELETED, EXPIRES, SCOPE, TWIN, VALID_TO, memory_of, memory_row, micros, owner
 from ..search.items import between
 from ..statements import Row, query
 from ..where import chosen
-from .dump_and_restore import check_same, line_row
-from .transaction import DELETED, EXPIRES, SCOPE, TWIN, VALID_TO, Inside, told
+from .dump import check_same, line_row
+from .transaction import Inside, provenance_column
 
 SWEEP_AT_ONCE: Final = 1_000  # what expired is invisible anyway; nobody should wait for its burial
 
@@ -277,7 +290,7 @@ class Changing(Inserting):
         self._begin_history(no, stored)
         self._run(self._sql["end_memory"], (micros(change.until), change.successor, self._at, no))
         event: EventKind = "SUPERSEDE" if change.successor is not None else "DELETE"
-        self._derived.history.append((no, stored[SCOPE], event, self._at, None, told(change.provenance)))
+        self._derived.history.append((no, stored[SCOPE], event, self._at, None, provenance_column(change.provenance)))
         ended = replace(memory, valid_to=change.until, superseded_by=change.successor, updated_at=self._now)
         return Event(event, ended, memory.text, None, self._now, dict(change.provenance))
 

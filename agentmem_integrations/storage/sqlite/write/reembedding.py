@@ -12,7 +12,7 @@ import apsw
 from ....errors import ConflictError, EmbedderMismatchError
 from ....models import Identity
 from ....ports import TEXT_FIELD, EraseLeftovers, Reembed, Wanting, WantingPage
-from ..collection_catalog import Collection, told
+from ..collection_catalog import Collection, in_words
 from ..rows import seal
 from ..statements import Row, query, statements
 
@@ -146,14 +146,15 @@ def _check_next(name: str, found: Collection, identity: Identity) -> None:
     """
     if found.next != identity:
         instead = (
-            f"is being changed to {told(found.next)}"
+            f"is being changed to {in_words(found.next)}"
             if found.next
-            else f"holds vectors of {told(found.identity)}"
+            else f"holds vectors of {in_words(found.identity)}"
             if found.identity
             else ""
         )
         raise EmbedderMismatchError(
-            f"collection {name!r} {instead} by now, not to {told(identity)}: somebody else called reembed; agree on one and call it again"
+            f"collection {name!r} {instead} by now, not to {in_words(identity)}: "
+            "somebody else called reembed; agree on one and call it again"
         )
 
 

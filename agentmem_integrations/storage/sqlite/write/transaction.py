@@ -11,7 +11,7 @@ from ....errors import ConflictError, NotFoundError
 from ....models import Event, EventKind, Memory, Scope
 from ....ports import Fill, Insert, Record, Selection, Update
 from ..collection_catalog import Catalog, Collection, check_embedder
-from ..rows import memory_row, micros, owner
+from ..rows import CREATED, DELETED, ID, PROVENANCE, SCOPE, memory_row, micros, owner
 from ..statements import Row, query, statements
 from ..where import selected
 from .derived_rows import Derived
@@ -19,7 +19,6 @@ from .extractions import Extractions
 from .items import ItemWriter
 
 _WORDS: Final = slice(4, 7)  # text, lexical and context, which the text index is made of
-ID, SCOPE, TWIN, CREATED, EXPIRES, VALID_TO, DELETED, PROVENANCE = 1, 2, 7, 13, 15, 17, 19, 22  # columns of select_memories
 
 
 class Inside:
@@ -120,10 +119,10 @@ class Inside:
 
     def _record(self, event: EventKind, no: int, scope: int, new: Memory, old_text: str) -> Event:
         changed = old_text != new.text
-        self._derived.history.append((no, scope, event, self._at, old_text if changed else None, told(new.provenance)))
+        self._derived.history.append((no, scope, event, self._at, old_text if changed else None, provenance_column(new.provenance)))
         return Event(event, new, old_text if event == "UPDATE" else None, new.text, self._now, new.provenance)
 
 
-def told(provenance: Mapping[str, Any]) -> str | None:
+def provenance_column(provenance: Mapping[str, Any]) -> str | None:
     """Return what history keeps of where a change came from."""
     return json.dumps(provenance) if provenance else None

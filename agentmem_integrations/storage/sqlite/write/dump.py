@@ -11,14 +11,19 @@ import numpy as np
 from ....errors import ConflictError, NotFoundError, SchemaError
 from ....filters import canonical
 from ....models import SHARED, Scope
-from ....ports import TEXT_FIELD, Dump, Line, Record, Vector
+from ....ports import (
+    TEXT_FIELD,
+    Dump,
+    Line,
+    Record,
+    Vector,
+)
 from ..collection_catalog import Catalog, Collection
 from ..file.connections import Step
-from ..rows import EPOCH, NOT_AS_WRITTEN, damaged, memory_of, micros, moment, owner
+from ..rows import DELETED, EPOCH, NO, NOT_AS_WRITTEN, TWIN, damaged, memory_of, micros, moment, owner
 from ..statements import Row, query
 
 PAGE: Final = 256  # memories read in one step
-_NO, _TWIN, _DELETED = 0, 7, 19  # columns of select_memories
 _ASIDE: Final = (4, 5, 6)  # columns of memory_row that follow from the others: lexical, context, twin
 
 
@@ -75,7 +80,7 @@ def _read(
     connection: apsw.Connection, namespace: str, where: str, values: list[int], vectors: bool, generation: int
 ) -> list[tuple[int, Record]]:
     rows = query(connection, "dump_memories", values, where=where)
-    keys = json.dumps([row[_NO] for row in rows])
+    keys = json.dumps([row[NO] for row in rows])
     made, lines = defaultdict[int, dict[str, Vector]](dict), defaultdict[int, list[Line]](list)
     owed = {memory for (memory,) in query(connection, "dump_debts", (keys,))}
     for memory, field, vector in query(connection, "dump_vectors", (vectors, TEXT_FIELD, keys, generation)):
@@ -86,9 +91,9 @@ def _read(
     for memory, event, at, old_text, provenance in query(connection, "dump_history", (keys,)):
         lines[memory].append(Line(event, moment(at) or EPOCH, old_text, json.loads(provenance) if provenance else {}))
     return [
-        (row[_NO], Record(
-            memory_of(row), _scope_of(namespace, row[-2], row[-1]), moment(row[_DELETED]), lines.get(row[_NO], ()), row[_TWIN],
-            made.get(row[_NO], {}), row[_NO] in owed,
+        (row[NO], Record(
+            memory_of(row), _scope_of(namespace, row[-2], row[-1]), moment(row[DELETED]), lines.get(row[NO], ()), row[TWIN],
+            made.get(row[NO], {}), row[NO] in owed,
         ))
         for row in rows
     ]  # fmt: skip
@@ -112,6 +117,15 @@ def line_row(line: Line) -> Row:
     return line.event, micros(line.at), line.old_text, canonical(line.provenance) if line.provenance else None
 
 
+def _told(row: Row) -> list[Any]:
+    return [value for position, value in enumerate(row) if position not in _ASIDE]
+
+
+def _lines(connection: apsw.Connection, no: int) -> list[Row]:
+    rows = query(connection, "read_history", (no,))
+    return [(event, at, old, canonical(json.loads(told)) if told else None) for event, at, old, told in rows]
+
+
 def check_same(connection: apsw.Connection, stored: Row, row: Row, record: Record) -> None:
     """Refuse a record that says something else than what is stored under its id.
 
@@ -124,19 +138,10 @@ def check_same(connection: apsw.Connection, stored: Row, row: Row, record: Recor
     Raises:
         ConflictError: they differ.
     """
-    there, given = _told((*stored[1:_DELETED], *stored[_DELETED + 1 : -2])), _told(row)
-    same = there == given and stored[_DELETED] == micros(record.deleted_at)
-    if not same or _lines(connection, stored[_NO]) != [line_row(line) for line in record.lines]:
+    there, given = _told((*stored[1:DELETED], *stored[DELETED + 1 : -2])), _told(row)
+    same = there == given and stored[DELETED] == micros(record.deleted_at)
+    if not same or _lines(connection, stored[NO]) != [line_row(line) for line in record.lines]:
         where = f"{record.origin}: " if record.origin else ""
         raise ConflictError(
             f"{where}memory {record.memory.id!r} is there already and is not the same: purge it, or import into another namespace"
         )
-
-
-def _told(row: Row) -> list[Any]:
-    return [value for position, value in enumerate(row) if position not in _ASIDE]
-
-
-def _lines(connection: apsw.Connection, no: int) -> list[Row]:
-    rows = query(connection, "read_history", (no,))
-    return [(event, at, old, canonical(json.loads(told)) if told else None) for event, at, old, told in rows]

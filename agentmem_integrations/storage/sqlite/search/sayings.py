@@ -29,7 +29,7 @@ class Sayings:
         keys: Row numbers, rising.
         alive: It was not deleted.
         lengths: Terms in it.
-        traits: Bits of `traits.Trait`.
+        traits: Bits of `text_traits.Trait`.
         sessions: Code of its session; -1 for none. `names` likewise.
         roles: See `ports.survey`.
         facts: It is not verbatim.
