@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+READERS: Final = min(32, 4 + (os.cpu_count() or 1))  # threads for awaited work that may take long: a backup, an export, a repair
+LOOKUPS: Final = 2
+"""Threads for awaited searches, gets and lists. They are short, and most of one is Python, which runs in one thread at a time: six
+threads made half as many searches a second of small scopes as one, since the interpreter went from hand to hand (measured on two
+cores). Two, so that nobody's short search waits behind somebody's long one."""
+
 
 class Mind:
     """What draws facts in a collection: a language model, the event loop it runs on, and the jobs.
@@ -91,13 +97,6 @@ class Mind:
         if self._made is None or self._pid != os.getpid():  # a forked child has none of its parent's tasks
             self._made, self._pid = self._make(), os.getpid()
         return self._made
-
-
-READERS: Final = min(32, 4 + (os.cpu_count() or 1))  # threads for awaited work that may take long: a backup, an export, a repair
-LOOKUPS: Final = 2
-"""Threads for awaited searches, gets and lists. They are short, and most of one is Python, which runs in one thread at a time: six
-threads made half as many searches a second of small scopes as one, since the interpreter went from hand to hand (measured on two
-cores). Two, so that nobody's short search waits behind somebody's long one."""
 
 
 @dataclass(slots=True)

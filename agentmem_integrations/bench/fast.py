@@ -91,8 +91,6 @@ def _with(add: Callable[..., object]) -> Callable[[Add], object]:
     return lambda item: add(item[0], user_id=item[1])
 
 
-
-
 def measure_batches(plan: Plan) -> list[Figure]:
     """Measure `add_batch` against single adds, size by size."""
     return [figure for size in plan.sizes.batches for figure in _size(plan, size)]

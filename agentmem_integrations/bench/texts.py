@@ -18,7 +18,7 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-RARE_WORDS: Final = 12_000  # made of syllables: surnames, shops, dishes, villages, as every real conversation has them
+_RARE_WORDS: Final = 12_000  # made of syllables: surnames, shops, dishes, villages, as every real conversation has them
 _RARE_HEAD: Final = 40.0  # flattens the head of their distribution: no shop is in a tenth of all texts
 
 NAMES: Final = words(
@@ -30,7 +30,7 @@ NAMES: Final = words(
     Katya Ludwig Marta Naomi Orlando Phoebe Ravi Sabine Timo Ulla Vincent Wilma Agnes Bilal Clara Derek Elif Frank"""
 )
 
-TOPICS: Final[dict[str, tuple[str, ...]]] = {
+_TOPICS: Final[dict[str, tuple[str, ...]]] = {
     "work": words(
         """meeting project manager deadline report client office budget team contract presentation email interview promotion
         invoice laptop colleague salary workshop training proposal spreadsheet roadmap launch review schedule shift department
@@ -91,7 +91,7 @@ TOPICS: Final[dict[str, tuple[str, ...]]] = {
     ),
 }
 
-ADJECTIVES: Final = words(
+_ADJECTIVES: Final = words(
     """new old good little big nice great small early late different expensive cheap quiet long short busy difficult easy
     favourite broken strange important lovely terrible warm cold heavy bright blue green red tiny huge noisy gentle crowded
     delicious boring careful comfortable dusty elegant fragile generous handmade wooden spicy secondhand stubborn reliable
@@ -109,24 +109,24 @@ _NUCLEI: Final = words("a ai e ea i o ou u")
 _CODAS: Final = ("", "n", "l", "r", "s", "m", "th", "ck")
 
 
-def rare_words(random: Random) -> list[str]:
+def _rare_words(random: Random) -> list[str]:
     """Return `RARE_WORDS` distinct made-up words of two syllables, the most frequent first."""
     first = [onset + nucleus for onset, nucleus in product(_ONSETS, _NUCLEI)]
     last = [onset + nucleus + coda for onset, nucleus, coda in product(_ONSETS, _NUCLEI, _CODAS)]
     words: dict[str, None] = {}
-    while len(words) < RARE_WORDS:
+    while len(words) < _RARE_WORDS:
         words[random.choice(first) + random.choice(last)] = None
     return list(words)
 
 
-def zipf(count: int, head: float = 4.0) -> list[float]:
+def _zipf(count: int, head: float = 4.0) -> list[float]:
     """Return cumulative weights of `count` words by rank, each word's weight 1 / (head + rank) (Zipf-Mandelbrot)."""
     return list(accumulate(1.0 / (head + rank) for rank in range(count)))
 
 
-def rare_weights() -> list[float]:
+def _rare_weights() -> list[float]:
     """Return cumulative weights of the rare words."""
-    return zipf(RARE_WORDS, _RARE_HEAD)
+    return _zipf(_RARE_WORDS, _RARE_HEAD)
 
 
 T = TypeVar("T")
@@ -204,10 +204,10 @@ class Conversation:
     def __init__(self, seed: int) -> None:
         self.source = f"generated, seed {seed}"
         self._random = Random(seed)
-        self._rare = rare_words(self._random)
-        self._rare_weights = rare_weights()
-        self._topics = list(TOPICS.values())
-        self._weights = {n: zipf(n) for n in {len(pool) for pool in (*self._topics, self._topics, NAMES, ADJECTIVES, VERBS)}}
+        self._rare = _rare_words(self._random)
+        self._rare_weights = _rare_weights()
+        self._topics = list(_TOPICS.values())
+        self._weights = {n: _zipf(n) for n in {len(pool) for pool in (*self._topics, self._topics, NAMES, _ADJECTIVES, VERBS)}}
         self._seen: set[bytes] = set()
 
     def take(self, number: int) -> list[str]:
@@ -230,7 +230,7 @@ class Conversation:
 
     def _words(self) -> dict[str, str | int]:
         nouns = self._drawn(self._drawn(self._topics, 1)[0], 2)
-        names, verbs, adjectives = self._drawn(NAMES, 2), self._drawn(VERBS, 2), self._drawn(ADJECTIVES, 2)
+        names, verbs, adjectives = self._drawn(NAMES, 2), self._drawn(VERBS, 2), self._drawn(_ADJECTIVES, 2)
         rare, proper = self._random.choices(self._rare, cum_weights=self._rare_weights, k=2)
         number = self._random.randrange(2, 400)
         day, month = number % 28 + 1, self._random.choice(_MONTHS)

@@ -30,6 +30,16 @@ def export(args: Arguments, out: Output) -> int:
     return OK
 
 
+def _export_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", metavar="FILE", help="the file to write; '-' for stdout")
+    command.add_argument("--vectors", action="store_true", help="their vectors too, so that importing need not embed them again")
+    command.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
+    common(command, narrow=False)
+
+
+EXPORT: Final = Command("export", "write all memories, of one user or of everybody, to a file of JSON lines", _export_options, export)
+
+
 def import_(args: Arguments, out: Output) -> int:
     """Store the memories of an export."""
     read = 0
@@ -48,6 +58,16 @@ def import_(args: Arguments, out: Output) -> int:
     return OK
 
 
+def _import_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", metavar="FILE", help="what `agentmem export` wrote; '-' for stdin")
+    common(command, owner=False, narrow=False, embedder=True)
+
+
+IMPORT: Final = Command(
+    "import", "store exported memories just as they were; those that are there already stay as they are", _import_options, import_
+)
+
+
 def backup(args: Arguments, out: Output) -> int:
     """Copy the whole memory file."""
     with open_collection(args, must_exist=True) as mem:
@@ -57,26 +77,6 @@ def backup(args: Arguments, out: Output) -> int:
     else:
         out.line(f"copied {args.path()} to {args.file}, {size:,} bytes")
     return OK
-
-
-def _export_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("file", metavar="FILE", help="the file to write; '-' for stdout")
-    command.add_argument("--vectors", action="store_true", help="their vectors too, so that importing need not embed them again")
-    command.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
-    common(command, narrow=False)
-
-
-EXPORT: Final = Command("export", "write all memories, of one user or of everybody, to a file of JSON lines", _export_options, export)
-
-
-def _import_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("file", metavar="FILE", help="what `agentmem export` wrote; '-' for stdin")
-    common(command, owner=False, narrow=False, embedder=True)
-
-
-IMPORT: Final = Command(
-    "import", "store exported memories just as they were; those that are there already stay as they are", _import_options, import_
-)
 
 
 def _backup_options(command: argparse.ArgumentParser) -> None:

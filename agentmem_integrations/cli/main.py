@@ -20,8 +20,8 @@ from .exit_status import ERROR, INTERRUPTED, OK
 from .export_import import BACKUP, EXPORT, IMPORT
 from .maintenance import JOBS, REEMBED, REPAIR, VERIFY
 from .output import Output
-from .search_get_list import GET, HISTORY, LIST, SEARCH
-from .update_delete_purge import DELETE, PURGE, STATS, UPDATE
+from .search_get_list import GET, HISTORY, LIST, SEARCH, STATS
+from .update_delete_purge import DELETE, PURGE, UPDATE
 
 EXAMPLES = """\
 examples:

@@ -21,6 +21,13 @@ def verify(args: Arguments, out: Output) -> int:
     return OK if report.ok else DIFFERS
 
 
+def _verify_options(command: argparse.ArgumentParser) -> None:
+    common(command, narrow=False)
+
+
+VERIFY: Final = Command("verify", "compare the memories with every index, of one user or of the whole file", _verify_options, verify)
+
+
 def repair(args: Arguments, out: Output) -> int:
     """Mend, and tell what is left."""
     user = owner(args)
@@ -28,6 +35,73 @@ def repair(args: Arguments, out: Output) -> int:
         report = mem.repair(user_id=user, progress=sys.stderr.isatty())
     _tell(report, out, repaired=True)
     return OK if report.ok else DIFFERS
+
+
+def _repair_options(command: argparse.ArgumentParser) -> None:
+    common(command, narrow=False, embedder=True)
+
+
+REPAIR: Final = Command("repair", "mend what verify finds, and nothing else", _repair_options, repair)
+
+
+def reembed(args: Arguments, out: Output) -> int:
+    """Change the embedder."""
+    # Opened without one: that which made the vectors so far may be no longer to be had
+    with open_collection(args, must_exist=True) as mem:
+        embedded = mem.reembed(args.embedder, progress=sys.stderr.isatty())
+    if out.json:
+        out.document({"embedded": embedded, "embedder": args.embedder})
+    else:
+        out.line(
+            f"embedded {memories(embedded)} with {args.embedder}"
+            if embedded
+            else f"nothing to do: all have their vector of {args.embedder}"
+        )
+    return OK
+
+
+def _reembed_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("embedder", metavar="EMBEDDER", help="the new one, such as 'static'")
+    common(command, owner=False, narrow=False)
+
+
+REEMBED: Final = Command(
+    "reembed", "change the embedder: embed every memory anew; goes on where it was interrupted", _reembed_options, reembed
+)
+
+
+def jobs(args: Arguments, out: Output) -> int:
+    """List what is owed, or have what was given up tried again."""
+    user = owner(args)
+    with open_collection(args, must_exist=True) as mem:
+        revived = mem.retry_jobs() if args.retry else 0
+        owed = mem.jobs(user_id=user, limit=args.limit)
+    if out.json:
+        told = [
+            {
+                "id": job.id, "state": job.state, "attempts": job.attempts, "due": job.due.isoformat(), "error": job.error,
+                "memories": [memory.id for memory in job.memories],
+            }
+            for job in owed
+        ]  # fmt: skip
+        out.document({"jobs": told, "revived": revived})
+        return OK
+    if args.retry:
+        out.line(f"{revived} to be tried again, by whoever opens the memory with a language model")
+    for job in owed:
+        out.line(f"{job.id}  {job.state:<7}  {job.attempts} attempts  of {len(job.memories)} memories  {job.error or ''}".rstrip())
+    if not owed:
+        out.line("nothing is owed")
+    return OK
+
+
+def _jobs_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--retry", action="store_true", help="have those tried again that were given up")
+    command.add_argument("--limit", type=int, default=100, metavar="N", help="how many at most (default: %(default)s)")
+    common(command, narrow=False)
+
+
+JOBS: Final = Command("jobs", "list the facts that a language model still has to draw, and why it could not", _jobs_options, jobs)
 
 
 def _tell(report: Report, out: Output, *, repaired: bool) -> None:
@@ -64,77 +138,3 @@ def _named(finding: Finding) -> str:
 
 def _record(finding: Finding) -> dict[str, Any]:
     return {**asdict(finding), "meaning": finding.meaning, "harmful": finding.kind not in UNHARMFUL}
-
-
-def jobs(args: Arguments, out: Output) -> int:
-    """List what is owed, or have what was given up tried again."""
-    user = owner(args)
-    with open_collection(args, must_exist=True) as mem:
-        revived = mem.retry_jobs() if args.retry else 0
-        owed = mem.jobs(user_id=user, limit=args.limit)
-    if out.json:
-        told = [
-            {
-                "id": job.id, "state": job.state, "attempts": job.attempts, "due": job.due.isoformat(), "error": job.error,
-                "memories": [memory.id for memory in job.memories],
-            }
-            for job in owed
-        ]  # fmt: skip
-        out.document({"jobs": told, "revived": revived})
-        return OK
-    if args.retry:
-        out.line(f"{revived} to be tried again, by whoever opens the memory with a language model")
-    for job in owed:
-        out.line(f"{job.id}  {job.state:<7}  {job.attempts} attempts  of {len(job.memories)} memories  {job.error or ''}".rstrip())
-    if not owed:
-        out.line("nothing is owed")
-    return OK
-
-
-def reembed(args: Arguments, out: Output) -> int:
-    """Change the embedder."""
-    # Opened without one: that which made the vectors so far may be no longer to be had
-    with open_collection(args, must_exist=True) as mem:
-        embedded = mem.reembed(args.embedder, progress=sys.stderr.isatty())
-    if out.json:
-        out.document({"embedded": embedded, "embedder": args.embedder})
-    else:
-        out.line(
-            f"embedded {memories(embedded)} with {args.embedder}"
-            if embedded
-            else f"nothing to do: all have their vector of {args.embedder}"
-        )
-    return OK
-
-
-def _verify_options(command: argparse.ArgumentParser) -> None:
-    common(command, narrow=False)
-
-
-VERIFY: Final = Command("verify", "compare the memories with every index, of one user or of the whole file", _verify_options, verify)
-
-
-def _repair_options(command: argparse.ArgumentParser) -> None:
-    common(command, narrow=False, embedder=True)
-
-
-REPAIR: Final = Command("repair", "mend what verify finds, and nothing else", _repair_options, repair)
-
-
-def _reembed_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("embedder", metavar="EMBEDDER", help="the new one, such as 'static'")
-    common(command, owner=False, narrow=False)
-
-
-REEMBED: Final = Command(
-    "reembed", "change the embedder: embed every memory anew; goes on where it was interrupted", _reembed_options, reembed
-)
-
-
-def _jobs_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--retry", action="store_true", help="have those tried again that were given up")
-    command.add_argument("--limit", type=int, default=100, metavar="N", help="how many at most (default: %(default)s)")
-    common(command, narrow=False)
-
-
-JOBS: Final = Command("jobs", "list the facts that a language model still has to draw, and why it could not", _jobs_options, jobs)

@@ -1,8 +1,8 @@
-"""`agentmem update`, `delete`, `purge` and `stats`."""
+"""`agentmem update`, `delete` and `purge`: what changes memories."""
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import InvalidInputError, NotFoundError
@@ -34,6 +34,20 @@ def update(args: Arguments, out: Output) -> int:
     return OK
 
 
+def _update_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("id", metavar="ID")
+    command.add_argument("--text", help="the new words")
+    command.add_argument("--metadata", metavar="JSON", help="replaces the old metadata as a whole; '{}' for none")
+    command.add_argument("--kind", choices=KINDS, metavar="KIND", help=f"one of {', '.join(KINDS)}")
+    command.add_argument("--importance", type=float, metavar="X", help="0 to 1")
+    command.add_argument("--ttl", type=float, metavar="SECONDS", help="from now until it is forgotten")
+    command.add_argument("--expires-at", metavar="TIME", help="when it is forgotten, ISO 8601")
+    common(command, narrow=False, embedder=True)
+
+
+UPDATE: Final = Command("update", "change a memory; its old text stays in its history", _update_options, update)
+
+
 def delete(args: Arguments, out: Output) -> int:
     """Make memories invisible: those named, or after a confirmation all that are selected."""
     of = _named(args) if args.id else scope(args)
@@ -52,6 +66,16 @@ def delete(args: Arguments, out: Output) -> int:
         missing = f"memory {ids[0]!r} was" if len(ids) == 1 else f"{len(ids) - deleted} of {len(ids)} memories were"
         raise NotFoundError(f"{missing} not found: deleted already, somebody else's, or not selected by the options")
     return OK
+
+
+def _delete_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("id", nargs="*", metavar="ID", help="which; without ids, everything the options select")
+    narrowing(command)
+    command.add_argument("--yes", action="store_true", help="do not ask")
+    common(command)
+
+
+DELETE: Final = Command("delete", "make memories invisible; they stay in history", _delete_options, delete)
 
 
 def purge(args: Arguments, out: Output) -> int:
@@ -73,19 +97,15 @@ def purge(args: Arguments, out: Output) -> int:
     return OK
 
 
-def stats(args: Arguments, out: Output) -> int:
-    """Count memories."""
-    user = owner(args)
-    with open_collection(args, must_exist=True) as mem:
-        figures = mem.stats(user_id=user)
-    if out.json:
-        out.document(figures)
-        return OK
-    lines = list(_flat(figures))
-    widest = max((len(name) for name, _ in lines), default=0)
-    for name, value in lines:
-        out.line(f"{name:<{widest}}  {value}")
-    return OK
+def _purge_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("id", nargs="*", metavar="ID", help="which; without ids, everything the options select")
+    narrowing(command)
+    command.add_argument("--all-collections", action="store_true", help="in every collection of the file; needs --user or --shared")
+    command.add_argument("--yes", action="store_true", help="do not ask")
+    common(command)
+
+
+PURGE: Final = Command("purge", "erase memories for good, deleted ones and their history too", _purge_options, purge)
 
 
 def _named(args: Arguments) -> dict[str, Any]:
@@ -113,54 +133,3 @@ def _confirmed(mem: "AgentMemory", select: Mapping[str, Any], args: Arguments) -
         raise InvalidInputError(f"this would delete {what}: pass --yes if that is what you want")
     print(f"Delete {what}? [y/N] ", end="", file=sys.stderr, flush=True)  # not on stdout, which may be a file
     return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
-def _flat(figures: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for name, value in figures.items():
-        label = f"{prefix}{name.replace('_', ' ')}"
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{label} ")
-        else:
-            yield label, f"{value:,}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
-
-
-def _update_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("id", metavar="ID")
-    command.add_argument("--text", help="the new words")
-    command.add_argument("--metadata", metavar="JSON", help="replaces the old metadata as a whole; '{}' for none")
-    command.add_argument("--kind", choices=KINDS, metavar="KIND", help=f"one of {', '.join(KINDS)}")
-    command.add_argument("--importance", type=float, metavar="X", help="0 to 1")
-    command.add_argument("--ttl", type=float, metavar="SECONDS", help="from now until it is forgotten")
-    command.add_argument("--expires-at", metavar="TIME", help="when it is forgotten, ISO 8601")
-    common(command, narrow=False, embedder=True)
-
-
-UPDATE: Final = Command("update", "change a memory; its old text stays in its history", _update_options, update)
-
-
-def _delete_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("id", nargs="*", metavar="ID", help="which; without ids, everything the options select")
-    narrowing(command)
-    command.add_argument("--yes", action="store_true", help="do not ask")
-    common(command)
-
-
-DELETE: Final = Command("delete", "make memories invisible; they stay in history", _delete_options, delete)
-
-
-def _purge_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("id", nargs="*", metavar="ID", help="which; without ids, everything the options select")
-    narrowing(command)
-    command.add_argument("--all-collections", action="store_true", help="in every collection of the file; needs --user or --shared")
-    command.add_argument("--yes", action="store_true", help="do not ask")
-    common(command)
-
-
-PURGE: Final = Command("purge", "erase memories for good, deleted ones and their history too", _purge_options, purge)
-
-
-def _stats_options(command: argparse.ArgumentParser) -> None:
-    common(command, narrow=False)
-
-
-STATS: Final = Command("stats", "count memories, of one user or of the whole file", _stats_options, stats)

@@ -21,8 +21,10 @@ from .model import Kind, Lane, check_identity
 
 T = TypeVar("T")
 
+BATCH: Final = 64  # texts in one call, unless the object has a `batch`: enough for a service, and a question waits for no more
 
-class PrivateLoop:
+
+class _PrivateLoop:
     """An event loop in a daemon thread, begun with the first call, and anew in a forked child."""
 
     _loop: asyncio.AbstractEventLoop | None
@@ -63,14 +65,11 @@ class PrivateLoop:
         self._loop = self._thread = None
 
 
-BATCH: Final = 64  # texts in one call, unless the object has a `batch`: enough for a service, and a question waits for no more
-
-
 class ObjectModel:
     """Any object with `embed_documents` and `embed_query`, as a `Model`.
 
     The methods may be plain or coroutine functions; an object that has only `aembed_documents` and `aembed_query` will do as
-    well. Coroutines run on a private event loop, see `PrivateLoop`. The object is called by one thread at a time.
+    well. Coroutines run on a private event loop, see `_PrivateLoop`. The object is called by one thread at a time.
 
     Args:
         inner: The object. It may have `name`, `revision`, `dim`, `batch` (texts it embeds best in one call) and `immediate`, and
@@ -84,7 +83,7 @@ class ObjectModel:
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
-        self._loop = PrivateLoop()
+        self._loop = _PrivateLoop()
         self._documents = self._method("embed_documents")
         self._query = self._method("embed_query")
         self._queries = getattr(inner, "embed_queries", None)

@@ -32,6 +32,8 @@ from ..pipeline.arguments import read_flag
 from ..verbs.items import Items
 from .store_index import Indexing, read_index
 
+_TTL_KEYS: Final = ("default_ttl", "refresh_on_read", "omit_expired", "sweep_interval_minutes")
+
 
 def escape_label(text: str) -> str:
     """Return a text as a label of a namespace: `ana@example.org` becomes `ana@example%2Eorg`. Equal texts give equal labels.
@@ -45,9 +47,6 @@ def escape_label(text: str) -> str:
 def unescape_label(label: str) -> str:
     """Return the text that `escape_label` made a label of."""
     return label.replace("%2E", ".").replace("%25", "%")
-
-
-_TTL_KEYS: Final = ("default_ttl", "refresh_on_read", "omit_expired", "sweep_interval_minutes")
 
 
 class AgentMemStore(Closing, BaseStore):

@@ -17,6 +17,12 @@ from ..models import Memory
 from ..pipeline.uuid7 import new_id
 from .memory_prompt import is_recalled
 
+PIECE: Final = 400_000  # characters of JSON in one row: a megabyte of metadata holds them even where each is escaped
+CONTINUED: Final = "(continued)"
+
+# A message's status is the kind of its rows: a column, so that no other message's metadata need be read to find it
+KINDS: Final = {MessageStatus.ACTIVE: "working", MessageStatus.ARCHIVED: "episode"}
+
 
 def words_of(message: ChatMessage) -> str:
     """Return the words of a message that can be stored, without memories that were recalled into it; empty if there are none."""
@@ -58,14 +64,6 @@ def turns_of(messages: Sequence[ChatMessage]) -> int:
     last = messages[-2:]
     twice = len(last) == 2 and all(message.role == "user" for message in last) and plain(words_of(last[0])) == plain(words_of(last[1]))
     return said - twice
-
-
-PIECE: Final = 400_000  # characters of JSON in one row: a megabyte of metadata holds them even where each is escaped
-CONTINUED: Final = "(continued)"
-
-
-# A message's status is the kind of its rows: a column, so that no other message's metadata need be read to find it
-KINDS: Final = {MessageStatus.ACTIVE: "working", MessageStatus.ARCHIVED: "episode"}
 
 
 @dataclass(slots=True)

@@ -61,7 +61,7 @@ class Prompt:
 
 
 def extraction(turns: Sequence[Turn]) -> Prompt:
-    """Return the prompt that asks for the facts in messages. All of them must be of one scope; `fact_replies.read_facts` reads the reply."""
+    """Return the prompt that asks for the facts in messages. All must be of one scope; `fact_replies.read_facts` reads the reply."""
     lines = [line_of(_turn(number, turn)) for number, turn in enumerate(turns, 1)]
     return _prompt(EXTRACT, lines, fact_replies.SCHEMA, fact_replies.SCHEMA_NAME)
 
@@ -88,7 +88,7 @@ def ordering(question: str, memories: Sequence[Memory]) -> Prompt:
 
 
 def rewriting(question: str, history: Sequence[str]) -> Prompt:
-    """Return the prompt that asks for a question as it reads without what was said before. `question_replies.read_rewritten` reads the reply."""
+    """Return the prompt that asks for a question as it reads by itself. `question_replies.read_rewritten` reads the reply."""
     lines = [line_of({"message": number, "text": text[:SAID_LIMIT]}) for number, text in enumerate(history, 1)]
     lines.append(line_of({"question": question[:QUESTION_LIMIT]}))
     return _prompt(REWRITE, lines, question_replies.REWRITE_SCHEMA, question_replies.REWRITE_SCHEMA_NAME)

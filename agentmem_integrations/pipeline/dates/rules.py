@@ -17,7 +17,7 @@ Meaning = tuple[str, Precision]
 """ISO text, and the unit that it names."""
 
 
-def shifted(now: datetime, count: int, unit: Precision) -> Meaning:
+def _shifted(now: datetime, count: int, unit: Precision) -> Meaning:
     """Return the minute, hour, day, ... that lies `count` of them from `now`; a negative count lies before.
 
     Raises:
@@ -31,7 +31,7 @@ def shifted(now: datetime, count: int, unit: Precision) -> Meaning:
         case "day":
             return day(now.date() + timedelta(days=count))
         case "week" | "weekend":
-            first = monday(now.date()) + timedelta(weeks=count)
+            first = _monday(now.date()) + timedelta(weeks=count)
             last = first + timedelta(days=6)
             return f"{first + timedelta(days=5) if unit == 'weekend' else first}/{last}", unit
         case "month":
@@ -66,7 +66,7 @@ def clock(of_day: str, hour: int, minute: int, half: str) -> Meaning | None:
     return f"{of_day}T{hour:02}:{minute:02}", "minute"
 
 
-def monday(of: date) -> date:
+def _monday(of: date) -> date:
     """Return the first day of a date's week."""
     return of - timedelta(days=of.weekday())
 
@@ -160,7 +160,7 @@ def _tenses(language: Language) -> tuple[re.Pattern[str], re.Pattern[str]]:
 
 
 def _offset(context: Context, _found: re.Match[str], *, count: int, unit: Precision) -> Meaning:
-    return shifted(context.now, count, unit)
+    return _shifted(context.now, count, unit)
 
 
 def _counted(context: Context, found: re.Match[str], *, sign: int) -> Meaning | None:
@@ -168,7 +168,7 @@ def _counted(context: Context, found: re.Match[str], *, sign: int) -> Meaning | 
         return None
     word = " ".join(found["n"].lower().split())
     count = int(word) if word.isdecimal() else context.language.numbers[word]
-    return shifted(context.now, sign * count, _named(context.language.units, found["unit"]))
+    return _shifted(context.now, sign * count, _named(context.language.units, found["unit"]))
 
 
 def _counted_ahead(context: Context, found: re.Match[str]) -> Meaning | None:
@@ -204,7 +204,7 @@ def _nearest(context: Context, found: re.Match[str], *, direction: int, current:
 def _weekday(context: Context, found: re.Match[str], weekday: int, direction: int) -> Meaning:
     today = context.now.date()
     if (week := re.search(r"\b(last|next)\s+week$", found[0], re.IGNORECASE)) is not None:
-        return day(monday(today) + timedelta(days=weekday + (7 if week[1].lower() == "next" else -7)))
+        return day(_monday(today) + timedelta(days=weekday + (7 if week[1].lower() == "next" else -7)))
     away = (weekday - today.weekday()) % 7
     return day(today + timedelta(days=(away or 7) if direction > 0 else away - 7 if direction < 0 else away))
 
@@ -228,12 +228,12 @@ def _cjk_rules() -> Iterator[Rule]:
 def _cjk_counted(context: Context, found: re.Match[str]) -> Meaning | None:
     count = _cjk_number(found["n"])
     sign = -1 if found["side"] == "前" else 1
-    return None if count is None else shifted(context.now, sign * count, _named(CJK_UNITS, found["unit"]))
+    return None if count is None else _shifted(context.now, sign * count, _named(CJK_UNITS, found["unit"]))
 
 
 def _cjk_weekday(context: Context, found: re.Match[str]) -> Meaning:
     word = next(word for word in CJK_WEEKS if found["week"].startswith(word))
-    return day(monday(context.now.date()) + timedelta(days=7 * CJK_WEEKS[word] + CJK_WEEKDAYS[found["day"]]))
+    return day(_monday(context.now.date()) + timedelta(days=7 * CJK_WEEKS[word] + CJK_WEEKDAYS[found["day"]]))
 
 
 def _cjk_number(text: str) -> int | None:

@@ -24,6 +24,39 @@ K1: Final = 1.2
 B: Final = 0.75
 B_SESSION: Final = 0.4  # sessions differ in length for reasons of their own
 
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+_when: Final = re.compile(r"\s*(when|how long|how recently|(on |in )?(what|which) (year|month|date|day|time))\b", re.IGNORECASE).match
+_many: Final = re.compile(r"\bhow (many|much|often|old)\b", re.IGNORECASE).search
+# What asks about a whole history rather than one moment of it: its answer is spread over many sessions
+_broad: Final = re.compile(
+    r"\b(summar(y|ies|i[sz]e[sd]?)|overview|recap|throughout|across|over time|so far|in total|altogether|all (the|my|of)|evolve[sd]?"
+    r"|how many (different|total))\b", re.IGNORECASE,
+).search  # fmt: skip
+
+FARTHEST: Final = np.float32(-1.5)
+"""Spreads below the mean beyond which a cosine says no more against a memory: one that only its words find must stay findable."""
+
+SHIFTED: Final = (1, -1, 2, -2)
+PLAIN: Final = (
+    "similarity", "similarity ±1", "kinship", "bm25", "bm25 ±1", "bm25 ±2", "session bm25", "session similarity", "coverage", "coverage ±1",
+    "session coverage", "bm25 share", "rarest word", "is question", "answers a question", "length", "when × time", "time", "time asked",
+    "many × number", "first person", "greeting", "names something", "speaker named", "assistant",
+)  # fmt: skip
+OF_ASSISTANT: Final = ("similarity", "bm25", "coverage", "coverage ±1", "session bm25", "length", "rarest word")
+OF_BROAD: Final = ("bm25", "similarity", "coverage", "coverage ±1", "length", "session bm25")
+NAMES: Final = (
+    *PLAIN, *(f"{what} {step:+}" for step in SHIFTED for what in ("bm25", "similarity")), *(f"assistant × {what}" for what in OF_ASSISTANT),
+    *(f"broad × {what}" for what in OF_BROAD),
+)  # fmt: skip
+"""The columns, in order."""
+
+OF_TEXT: Final = (
+    "similarity", "kinship", "bm25", "coverage", "bm25 share", "rarest word", "length", "when × time", "time asked",
+    "many × number", "names something", "broad × bm25", "broad × similarity", "broad × coverage", "broad × length",
+)  # fmt: skip
+"""Those that a text has by itself, whether or not anybody said it to somebody."""
+
 
 @dataclass(slots=True)
 class Around:
@@ -118,41 +151,6 @@ def _sessions(survey: Survey, similarity: Floats, weights: Floats) -> tuple[Floa
     best[-1] = similarity[here].mean() if here.any() else 0.0  # what belongs to none gains nothing and loses nothing
     scores: Floats = np.append(_bm25(survey.session_counts, survey.session_lengths, weights, B_SESSION), np.float32(0))
     return scores, best, np.append(_covered(survey.session_counts > 0, weights), np.float32(0))
-
-
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-_when: Final = re.compile(r"\s*(when|how long|how recently|(on |in )?(what|which) (year|month|date|day|time))\b", re.IGNORECASE).match
-_many: Final = re.compile(r"\bhow (many|much|often|old)\b", re.IGNORECASE).search
-# What asks about a whole history rather than one moment of it: its answer is spread over many sessions
-_broad: Final = re.compile(
-    r"\b(summar(y|ies|i[sz]e[sd]?)|overview|recap|throughout|across|over time|so far|in total|altogether|all (the|my|of)|evolve[sd]?"
-    r"|how many (different|total))\b", re.IGNORECASE,
-).search  # fmt: skip
-
-FARTHEST: Final = np.float32(-1.5)
-"""Spreads below the mean beyond which a cosine says no more against a memory: one that only its words find must stay findable."""
-
-SHIFTED: Final = (1, -1, 2, -2)
-PLAIN: Final = (
-    "similarity", "similarity ±1", "kinship", "bm25", "bm25 ±1", "bm25 ±2", "session bm25", "session similarity", "coverage", "coverage ±1",
-    "session coverage", "bm25 share", "rarest word", "is question", "answers a question", "length", "when × time", "time", "time asked",
-    "many × number", "first person", "greeting", "names something", "speaker named", "assistant",
-)  # fmt: skip
-OF_ASSISTANT: Final = ("similarity", "bm25", "coverage", "coverage ±1", "session bm25", "length", "rarest word")
-OF_BROAD: Final = ("bm25", "similarity", "coverage", "coverage ±1", "length", "session bm25")
-NAMES: Final = (
-    *PLAIN, *(f"{what} {step:+}" for step in SHIFTED for what in ("bm25", "similarity")), *(f"assistant × {what}" for what in OF_ASSISTANT),
-    *(f"broad × {what}" for what in OF_BROAD),
-)  # fmt: skip
-"""The columns, in order."""
-
-OF_TEXT: Final = (
-    "similarity", "kinship", "bm25", "coverage", "bm25 share", "rarest word", "length", "when × time", "time asked",
-    "many × number", "names something", "broad × bm25", "broad × similarity", "broad × coverage", "broad × length",
-)  # fmt: skip
-"""Those that a text has by itself, whether or not anybody said it to somebody."""
 
 
 def features(question: str, survey: Survey, around: Around, at: datetime) -> Floats:

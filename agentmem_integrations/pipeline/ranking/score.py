@@ -182,7 +182,11 @@ def _with_deep(survey: Survey, scores: Scores) -> Scores:
     """Give scores to what is only there because many hits were asked for: behind all the others, by plain fusion."""
     deep = survey.found & survey.deep
     if deep.any():
-        scores[deep] = _fused(survey.similarity[deep].astype(np.float64), survey.lexical[deep].astype(np.float64)) * np.nanmin(scores, initial=1.0) * 0.99
+        scores[deep] = (
+            _fused(survey.similarity[deep].astype(np.float64), survey.lexical[deep].astype(np.float64))
+            * np.nanmin(scores, initial=1.0)
+            * 0.99
+        )
     return scores
 
 

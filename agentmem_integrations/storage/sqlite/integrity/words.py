@@ -106,7 +106,7 @@ def read_index(step: Step, findings: Findings, scope: int | None) -> Index | Non
     return index
 
 
-def instances(step: Step) -> Iterator[list[tuple[bytes, int, str, int]]]:
+def _instances(step: Step) -> Iterator[list[tuple[bytes, int, str, int]]]:
     """Give the words of the text index, word by word, many at once: word, memory's number, column, place."""
     step(lambda c: query(c, "know_instances"))
     cursor = step(lambda c: iter(c.execute(statements()["read_instances"])))
@@ -118,7 +118,7 @@ def _read_words(step: Step, index: Index, scope: int | None) -> list[tuple[bytes
     """Fold the words; return each once, with how often it was read."""
     folded, told, own = index.folded, list[tuple[bytes, int]](), None if scope is None else str(scope).encode()
     last, count = None, 0
-    for rows in instances(step):
+    for rows in _instances(step):
         for word, memory, column, place in rows:
             folded[memory] += in_place(word, column, place)
             if word == last:
@@ -170,7 +170,7 @@ def varints(block: object) -> list[int]:
 def places(step: Step, memories: Iterable[int]) -> dict[int, Places]:
     """Return the words that the index has of these memories, with their places."""
     found: dict[int, Places] = {memory: {} for memory in memories}
-    for rows in instances(step):
+    for rows in _instances(step):
         for word, memory, column, place in rows:
             if memory in found:
                 found[memory].setdefault(column, {})[place] = word
