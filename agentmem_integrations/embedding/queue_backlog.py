@@ -128,7 +128,7 @@ class Backlog:
         """Return from when the single requests may go."""
         if not self._max_wait or any(self._waiting[kind] >= batch for kind, batch in self._batches.items()):
             return 0.0
-        return min(line[0].arrived for line in self._lines.values() if _head(line)) + self._max_wait
+        return min((line[0].arrived for line in self._lines.values() if _head(line)), default=0.0) + self._max_wait
 
     def drop(self, request: Request) -> None:
         """Nobody wants this any more."""
@@ -158,7 +158,10 @@ class Backlog:
         return self._batch if self._lanes > 1 or now >= self._alert_until else self._cut
 
     def _take_singles(self) -> list[Request]:
-        line = min((line for line in self._lines.values() if _head(line)), key=lambda line: line[0].number)
+        line = min(filter(_head, self._lines.values()), key=lambda line: line[0].number, default=None)
+        if line is None:  # an interrupt came between counting a request and putting it into its line
+            self._waiting = dict.fromkeys(self._waiting, 0)
+            return []
         most, batch = self._batches[line[0].kind], [self._taken(line.popleft())]
         while len(batch) < most and _head(line):
             batch.append(self._taken(line.popleft()))

@@ -195,8 +195,9 @@ class Storing(Scoped):
         self._room.engine.check_open()
         if not isinstance(content, list | tuple):
             raise TextError(f"replace takes a list of items, not a {type(content).__name__}: pass [item]")
-        scope = self._scope(user_id, agent_id, session_id, named=filter is None)
-        selection = Selection(self._room.namespace, scope, where=parse(filter), any_validity=True)
+        where = parse(filter)
+        scope = self._scope(user_id, agent_id, session_id, named=where is None)
+        selection = Selection(self._room.namespace, scope, where=where, any_validity=True)
         common = self._common({}, scope, truncate)
         return Change(self._room.writing, self._room.adding.replace(selection, content, scope, common))
 

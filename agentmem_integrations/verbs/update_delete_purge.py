@@ -179,11 +179,11 @@ class Changing(Scoped):
     ) -> Selection:
         ids = None if id is None else read_ids(id)
         anyone = ids is not None and self._user(user_id) is None and agent_id is None and session_id is None
-        everything = all(given is None for given in (ids, kind, filter, after, before))
+        kinds, where = read_kinds(kind), parse(filter)  # an empty filter is no condition: it must not pass for one
+        everything = all(given is None for given in (ids, kinds, where, after, before))
         return Selection(
             self._room.namespace, None if anyone else self._scope(user_id, agent_id, session_id, named=everything), ids,
-            read_kinds(kind), parse(filter), read_moment(after, "after"), read_moment(before, "before", end_of_day=True),
-            any_validity=True,
+            kinds, where, read_moment(after, "after"), read_moment(before, "before", end_of_day=True), any_validity=True,
         )  # fmt: skip
 
     def _change(self, change: Delete) -> Call[int]:

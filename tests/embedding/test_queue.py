@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from itertools import pairwise
 from typing import Any
 
@@ -657,6 +658,29 @@ def test_a_failing_add_among_others_is_owed_its_vector_alone(opened: Opened) -> 
     assert [r.status for r in results] == ["queued" if n == 5 else "done" for n in range(16)]
 
 
+def test_a_backlog_that_counts_more_than_it_has_goes_on() -> None:
+    backlog = Backlog(4)
+    lost = request("tea", 0)
+    backlog.put(lost)
+    backlog._lines[lost.kind].clear()  # as after an interrupt between counting and putting
+    assert backlog.take(100.0) == []
+    assert backlog.singles == 0
+    backlog.put(request("milk", 1))
+    assert [r.text for r in backlog.take(100.0)] == ["milk"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_lane_whose_thread_died_is_started_again(queued: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, queue = queued()
+    with monkeypatch.context() as broken:
+        broken.setattr(Backlog, "take", lambda self, now: [][0])
+        lost = asked(queue, "tea")
+        for thread in list(queue._threads):
+            thread.join(WAIT)
+    assert np.allclose(queue.embed_query("milk"), vector_of("milk", "query"), atol=1e-6)
+    assert isinstance(lost.result(WAIT), np.ndarray)
+
+
 @pytest.mark.parametrize("queue", [32, (32,), (0, 10), (32, -1), (32, "10"), (True, 1), ("32", 10), (32, 1e9)])
 def test_a_queue_that_is_none_is_refused(queue: Any) -> None:
     with pytest.raises(InvalidInputError, match="queue"):
@@ -707,7 +731,8 @@ def test_while_somebody_asks_one_lane_is_kept_from_the_loads() -> None:
 
 def test_a_question_beside_a_load_waits_for_no_chunk(queued: Any) -> None:
     model, queue = queued(lanes=2, batch=4, opened=False)
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, ExitStack() as end:
+        end.callback(model.let)  # else a failure would wait for the load
         pool.submit(queue.embed_documents, [f"text {n}" for n in range(100)])
         for _ in range(2):
             assert model.entered.acquire(timeout=WAIT)
@@ -715,13 +740,12 @@ def test_a_question_beside_a_load_waits_for_no_chunk(queued: Any) -> None:
         model.let(2)  # both chunks: from here on a lane is kept
         for _ in range(2):
             assert model.entered.acquire(timeout=WAIT)
-        assert model.calls[2][0] == "query"
+        assert "query" in (model.calls[2][0], model.calls[3][0]), "whichever lane came first"
         model.let(2)
         assert isinstance(one.result(WAIT), np.ndarray)
         assert isinstance(two.result(WAIT), np.ndarray)
         kinds = [kind for kind, _ in model.calls]
         assert kinds.count("query") >= 1
-        model.let()
 
 
 class Anywhere(Gated):

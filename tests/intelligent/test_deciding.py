@@ -238,3 +238,34 @@ def test_the_time_of_a_change_is_when_it_was_said(thinking: Thinking) -> None:
     result = mem.add(f"{LISBON}.", user_id="ana", timestamp="2026-05-02")
     new, old = (event.memory for event in result.events[1:])
     assert old.valid_to == new.valid_from == datetime(2026, 5, 2, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("narrowed", [("session_id", "monday", "friday"), ("agent_id", "planner", "travel agent")])
+def test_facts_of_a_user_are_compared_whichever_session_or_agent_they_were_said_to(thinking: Thinking, narrowed: Sequence[str]) -> None:
+    name, first, second = narrowed
+    mem = thinking(Says(each(PORTO, LISBON), {LISBON: ("SUPERSEDE", PORTO)}))
+    mem.add(f"{PORTO}.", user_id="ana", **{name: first})
+    mem.add(f"{LISBON}.", user_id="ana", **{name: second})
+    assert facts_of(mem) == [LISBON]
+
+
+def test_the_same_fact_said_in_two_sessions_is_one(thinking: Thinking) -> None:
+    mem = thinking(Says(each(PORTO)))
+    for session in ("monday", "friday"):
+        mem.add(f"{PORTO}.", user_id="ana", session_id=session)
+    assert facts_of(mem) == [PORTO]
+
+
+def test_facts_of_sessions_without_a_user_are_kept_apart(thinking: Thinking) -> None:
+    chat = Says(each(PORTO, LISBON), {LISBON: ("SUPERSEDE", PORTO)})
+    mem = thinking(chat)
+    mem.add(f"{PORTO}.", session_id="a visitor")
+    mem.add(f"{LISBON}.", session_id="another visitor")
+    assert [m.text for m in mem.list(session_id="a visitor", kind="semantic")] == [PORTO]
+    assert chat.asked == ["facts", "facts"]
+
+
+def test_who_moves_back_lives_there_again(thinking: Thinking) -> None:
+    mem = thinking(Says(each(PORTO, LISBON), {LISBON: ("SUPERSEDE", PORTO), PORTO: ("SUPERSEDE", LISBON)}))
+    add_all(mem, f"{PORTO}.", f"{LISBON}.", f"{PORTO}.")
+    assert facts_of(mem) == [PORTO]

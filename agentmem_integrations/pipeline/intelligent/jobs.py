@@ -8,12 +8,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from ...config import LEASE
 from ...errors import AgentMemError, ClosedError, ModelAccessError, ModelBusyError, ModelTimeoutError, StorageError
-from ...models import AddResult, Job, Memory, Scope
+from ...models import AddResult, Event, Job, Memory, Scope
 from ...ports import Owe, PutOff, Renew, Selection
 from ..uuid7 import new_id
 from ..write_stages.batching import Write
@@ -94,7 +95,7 @@ class Jobs:
         self.start()
         if not kept.events:
             return kept
-        memories = [event.memory for event in kept.events]
+        memories = [_as_said(event) for event in kept.events]
         owed = any(event.event != "NONE" for event in kept.events)
         if not wait:
             if not owed:  # the words were known, and nothing was owed so far
@@ -215,3 +216,14 @@ class Jobs:
         until = datetime.now(UTC) + LEASE
         jobs: list[Job] = await self._offload(lambda: self._store.claim(self._namespace, limit, until, due_only=due_only))
         return jobs
+
+
+def _as_said(event: Event) -> Memory:
+    """Return a memory as it was said this time.
+
+    Who says again what he said before means it now, unless he tells when: "I live in Porto" is news to somebody who has moved away.
+    """
+    memory = event.memory
+    if event.event != "NONE" or memory.occurred_at != memory.created_at:
+        return memory
+    return replace(memory, occurred_at=event.at, created_at=event.at)

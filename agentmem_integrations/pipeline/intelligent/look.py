@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from ...errors import EmbedderMismatchError
-from ...models import KINDS, Identity, Memory, Scope
+from ...models import KINDS, SHARED, Identity, Memory, Scope
 from ...ports import Ask, Candidates, Selection, Vector
 from ..write_stages.embed import Writing
 
@@ -100,7 +100,7 @@ class Looking:
             return self._store.gather(self._ask(scope, fact))
 
     def _ask(self, scope: Scope, fact: NewFact) -> Ask:
-        selection = Selection(scope.namespace, scope, kinds=FACT_KINDS)
+        selection = Selection(scope.namespace, whose_facts(scope, fact.memory), kinds=FACT_KINDS)
         # By words only where vectors cannot tell: the fact has none, or some memory is still owed its own
         words = fact.memory.text if fact.vector is None or self._writing.owing else None
         return Ask(selection, fact.vector, words, 4 * NEIGHBOURS, made_by=fact.made_by)
@@ -134,6 +134,17 @@ class Looking:
             pairs = np.triu_indices(len(_UNRELATED), 1)
             self._unrelated = embedder.identity, max(0.0, float((vectors @ vectors.T)[pairs].mean()))
         return self._unrelated[1]
+
+
+def whose_facts(scope: Scope, fact: Memory) -> Scope:
+    """Return among whose facts a new one is looked for: all of its owner's, whichever agent or session it was said to.
+
+    What belongs to nobody is another thing. Sessions without a user are as many people as there are sessions: one must neither end
+    what another said nor be shown to a model with it.
+    """
+    if scope.user_id is not SHARED:
+        return Scope(scope.namespace, scope.user_id)
+    return Scope(scope.namespace, SHARED, fact.agent_id, fact.session_id)
 
 
 def same_words(one: str, other: str) -> bool:

@@ -5,6 +5,7 @@ writer nor hold it up. A store in RAM is one connection for all, guarded by the 
 knows no write-ahead log and answers BUSY to readers beside a writer.
 """
 
+import itertools
 import logging
 import os
 import random
@@ -91,8 +92,10 @@ class Connections:
         """Hold the writer inside a transaction: committed on a clean exit, rolled back on any exception."""
         with self._gate, self._lock, reported(self.path):
             connection = self._usable_writer()
-            connection.execute("BEGIN IMMEDIATE")
+            if connection.in_transaction:  # an interrupt came between the statements below, or while one was rolled back
+                connection.execute("ROLLBACK")
             try:
+                connection.execute("BEGIN IMMEDIATE")
                 yield connection
                 connection.execute("COMMIT")
             except BaseException as error:
@@ -114,8 +117,8 @@ class Connections:
         with self._gate, reported(self.path):
             connection = self._take()
             try:
-                connection.execute("BEGIN")
                 try:
+                    connection.execute("BEGIN")
                     yield connection
                 finally:
                     if connection.in_transaction:  # an I/O error has ended it already
@@ -231,7 +234,7 @@ class Connections:
         return self._open(READER_CACHE_KIB)
 
     def _hand_back(self, connection: apsw.Connection) -> None:
-        if self._closed:
+        if self._closed or connection.in_transaction:  # an interrupt left it on an old snapshot
             connection.close()
         else:
             self._pool.append(connection)
@@ -269,13 +272,21 @@ class Connections:
         return self._writer
 
     def _open(self, cache_kib: int) -> apsw.Connection:
-        connection = apsw.Connection(self.file)
-        try:
-            self._set_up(connection, cache_kib)
-        except BaseException:
-            _close(connection)
-            raise
-        return connection
+        patience = _patience()
+        for attempt in itertools.count():
+            connection = apsw.Connection(self.file)
+            try:
+                self._set_up(connection, cache_kib)
+            except apsw.BusyError:  # who turns a new file to WAL beside somebody else is refused at once, whatever the busy handler says
+                _close(connection)
+                if not patience(attempt):
+                    raise
+            except BaseException:
+                _close(connection)
+                raise
+            else:
+                return connection
+        raise AssertionError("unreachable")
 
     def _set_up(self, connection: apsw.Connection, cache_kib: int) -> None:
         connection.set_busy_handler(_patience())
