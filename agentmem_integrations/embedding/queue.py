@@ -235,7 +235,7 @@ class QueuedEmbedder:
 
     def _start_lanes(self) -> EmbeddingError | None:
         """Have a thread per lane; return why there is none at all."""
-        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        self._threads[:] = [thread for thread in self._threads if thread.is_alive()]
         while len(self._threads) < len(self._lanes):
             # A daemon: leaving the program without close() must not hang
             thread = threading.Thread(target=self._run, name="agentmem-lane", daemon=True)

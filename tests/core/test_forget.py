@@ -240,3 +240,14 @@ def test_a_purge_that_a_reader_holds_up_says_so_and_the_next_one_finishes_it(
     reader.close()
     assert mem.purge(user_id="qzjxana") == 0
     assert remains(tmp_path, "qzjx") == []
+
+
+@pytest.mark.parametrize("verb", ["delete", "purge"])
+def test_an_empty_filter_does_not_pass_for_naming_whose_memories_go(opened: Opened, verb: str) -> None:
+    documents = opened("memory://", embedder=None, twins="keep")
+    documents.add_batch(["tea", "milk"])
+    with pytest.raises(ScopeError):
+        getattr(documents, verb)(filter={})
+    with pytest.raises(ScopeError):
+        documents.replace([], filter={})
+    assert len(documents.list()) == 2

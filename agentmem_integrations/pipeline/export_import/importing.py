@@ -16,7 +16,7 @@ from ..write_stages.batching import Write
 from ..write_stages.commit import one
 from ..write_stages.embed import Writing
 from .lines import Header, LineReader, check_embedder, read_header
-from .whole_file import read_path
+from .whole_file import check_unused, read_path
 
 CHUNK_BYTES: Final = 32 * 1024 * 1024  # of lines in one transaction, should they be long
 
@@ -113,6 +113,7 @@ def opened(path: Any) -> Iterator[BinaryIO]:
         StoreFullError: it cannot be read.
     """
     name = read_path(path, "a file that `export` wrote")
+    check_unused(Path(name))  # before it is opened: closing a database would drop the locks of every connection this process has to it
     try:
         with Path(name).open("rb") as source:
             yield source

@@ -76,21 +76,25 @@ def _target(path: Any) -> Path:
         raise InvalidInputError(f"path={shown(path)}: pass the name of the file to write")
     if name.endswith(SIDES):
         raise InvalidInputError(f"path={shown(name)}: SQLite keeps files of its own under such names, choose another")
-    return Path(name).absolute()
+    try:
+        return Path(name).absolute()
+    except FileNotFoundError as error:
+        raise InvalidInputError(f"path={shown(path)}: the current folder is gone, name the file with its whole path") from error
 
 
 def _check_free(target: Path, overwrite: bool, database: bool) -> None:
     if not os.path.lexists(target):
         if database:
-            _check_unused(target)
+            check_unused(target)
         return
     if not _is_file(target):
         raise InvalidInputError(f"{target} is a directory or a device: name a file")
     if not overwrite:
         raise InvalidInputError(f"{target} is there already: pass overwrite=True to replace it, or choose another name")
     if database:
-        _check_unused(target)
+        check_unused(target)
     else:
+        check_unused(target)  # before it is opened: closing it would drop the locks of every connection this process has to it
         with target.open("rb") as there:
             if there.read(16).startswith(_DATABASE):
                 raise InvalidInputError(f"{target} is a database: an export must not replace it, choose another name")
@@ -103,10 +107,17 @@ def _is_file(target: Path) -> bool:
         return False
 
 
-def _check_unused(target: Path) -> None:
-    # An old log beside a new file would be played back into it; and a file in use would be pulled away under its user
-    if beside := next((s for s in SIDES if os.path.lexists(f"{target}{s}")), None):
-        raise InvalidInputError(f"{target} is in use, or was when its program died ({target.name}{beside} is there): choose another name")
+def check_unused(target: Path) -> None:
+    """Refuse a database that is in use, under whatever name.
+
+    An old log beside a new file would be played back into it, and a file in use would be pulled away under its user.
+
+    Raises:
+        InvalidInputError: SQLite's files are beside it, or beside what it is a link to.
+    """
+    for name in dict.fromkeys((str(target), os.path.realpath(target))):
+        if beside := next((s for s in SIDES if os.path.lexists(f"{name}{s}")), None):
+            raise InvalidInputError(f"{name} is in use, or was when its program died ({name}{beside} is there): choose another name")
 
 
 def _sync(path: Path) -> None:

@@ -226,7 +226,7 @@ def _within(occurred: NDArray[np.int64], periods: list[Period]) -> Floats:
 
 
 def _has(traits: NDArray[np.uint8], trait: Trait) -> Floats:
-    return ((traits & trait) > 0).astype(np.float32)
+    return ((traits & int(trait)) > 0).astype(np.float32)
 
 
 def _filled(values: Floats) -> Floats:

@@ -5,6 +5,7 @@ writer nor hold it up. A store in RAM is one connection for all, guarded by the 
 knows no write-ahead log and answers BUSY to readers beside a writer.
 """
 
+import ctypes
 import itertools
 import logging
 import os
@@ -65,7 +66,7 @@ class Connections:
     def __init__(self, path: str, durability: Durability = "full", in_child: Callable[[], None] = lambda: None) -> None:
         self.path = path
         self.in_memory = path == MEMORY_URL
-        self.file = ":memory:" if self.in_memory else str(Path(path).absolute())  # the program may change its folder
+        self.file = ":memory:" if self.in_memory else _absolute(path)  # the program may change its folder
         self._durability = durability
         self._in_child = in_child
         self._inherited: list[apsw.Connection] = []
@@ -92,6 +93,7 @@ class Connections:
         """Hold the writer inside a transaction: committed on a clean exit, rolled back on any exception."""
         with self._gate, self._lock, reported(self.path):
             connection = self._usable_writer()
+            self._check_there(connection)
             if connection.in_transaction:  # an interrupt came between the statements below, or while one was rolled back
                 connection.execute("ROLLBACK")
             try:
@@ -227,6 +229,8 @@ class Connections:
         try:
             return self._pool.pop()
         except IndexError:
+            if self._writer is not None:
+                self._check_there(self._writer)  # SQLite would make an empty file in the place of one that was removed
             return self._open(READER_CACHE_KIB)
 
     def _taken_apart(self) -> apsw.Connection:
@@ -244,6 +248,18 @@ class Connections:
             raise ClosedError(f"this memory ({self.path}) is closed: open it again with AgentMemory({self.path!r})")
         if self._writer is None and self.in_memory:
             raise StorageError("a memory:// store cannot be used in a forked child: open one there, or use a file")
+
+    def _check_there(self, connection: apsw.Connection) -> None:
+        """Refuse to go on with a file that was removed or replaced: what is stored in it would be gone with the last handle."""
+        if self.in_memory:
+            return
+        moved = ctypes.c_int(0)
+        connection.file_control("main", apsw.SQLITE_FCNTL_HAS_MOVED, ctypes.addressof(moved))
+        if moved.value:
+            raise StorageError(
+                f"{self.path} was removed or replaced while it was open, and nothing more is stored in it: put it back, or close this "
+                "memory and open it anew"
+            )
 
     def _usable_writer(self) -> apsw.Connection:
         """Return the writer, opened anew in a forked child; the caller holds the lock."""
@@ -335,18 +351,35 @@ def reported(path: str) -> Iterator[None]:
         raise SchemaError(f"{path} is damaged (a text in it is not UTF-8): restore a backup") from e
     except apsw.CorruptError as e:
         raise SchemaError(f"{path} is damaged ({e}): restore a backup") from e
-    except (apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.PermissionsError, apsw.CantOpenError) as e:
+    except apsw.FullError as e:
+        raise StoreFullError(f"{path} could not be written, the disk or a quota is full: free space and try again") from e
+    except (apsw.IOError, apsw.ReadOnlyError, apsw.PermissionsError, apsw.CantOpenError) as e:
         raise StoreFullError(f"{path} could not be written or read ({e}): check free space and permissions") from e
     except apsw.Error as e:
         raise StorageError(f"{path}: SQLite refused a statement ({type(e).__name__}: {e}): please report this") from e
 
 
-def _claim(path: Path) -> None:
-    """Create the file, readable by its owner alone, or check that the path can be one."""
+def _absolute(path: str) -> str:
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    except IsADirectoryError as e:
-        raise NotADatabaseError(f"{path} is a directory: name a file in it, such as {path / 'memory.db'}") from e
+        return str(Path(path).absolute())
+    except FileNotFoundError as e:  # the folder that the program is in was removed
+        raise StorageError(f"{path}: the current folder is gone, name the file with its whole path") from e
+
+
+def _claim(path: Path) -> None:
+    """Create the file, readable by its owner alone, or check that the path can be one.
+
+    A file that is there is not opened here: closing it would drop the locks of every connection this process has to it.
+    """
+    if path.is_dir():
+        raise NotADatabaseError(f"{path} is a directory: name a file in it, such as {path / 'memory.db'}")
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError as e:
+        if not path.exists():  # a link to nowhere: SQLite makes the file where it points
+            return
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise StoreFullError(f"{path} cannot be opened for writing: check its permissions") from e
     except FileNotFoundError as e:
         raise StoreFullError(f"the folder {path.parent} does not exist: create it first") from e
     except OSError as e:
