@@ -144,4 +144,5 @@ def told_as_fields(identity: Identity | None) -> dict[str, str | int] | None:
 
 def in_words(identity: Identity) -> str:
     """Return an embedder in words."""
-    return f"{identity.name} (revision {identity.revision}, {identity.dim} dimensions)"
+    revision = f"revision {identity.revision}, " if identity.revision else ""
+    return f"{identity.name} ({revision}{identity.dim} dimensions)"
