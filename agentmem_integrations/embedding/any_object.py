@@ -7,6 +7,7 @@ this one loop.
 
 import asyncio
 import inspect
+import logging
 import os
 import threading
 from collections.abc import Callable, Coroutine, Sequence
@@ -21,6 +22,7 @@ from .model import Kind, Lane, check_identity
 
 T = TypeVar("T")
 
+log = logging.getLogger("agentmem.embedding")
 BATCH: Final = 64  # texts in one call, unless the object has a `batch`: enough for a service, and a question waits for no more
 
 
@@ -73,12 +75,12 @@ class ObjectModel:
 
     Args:
         inner: The object. It may have `name`, `revision`, `dim`, `batch` (texts it embeds best in one call) and `immediate`, and
-            `embed_queries(texts)` for several questions at once. A missing `dim` is found by embedding one word; a missing `name`
-            is the class's, and the model's if it has a `model`, `model_name` or `model_id`.
+            `embed_queries(texts)` for several questions at once. A missing `dim` is found by embedding one word, and is what a
+            collection recorded if that fails; a missing `name` is the class's, and the model's if it has a `model`, `model_name`
+            or `model_id`.
 
     Raises:
         InvalidInputError: one of the methods is missing, or `name`, `revision`, `dim` or `batch` cannot be one.
-        EmbeddingError: the dimension could not be found.
     """
 
     def __init__(self, inner: Any) -> None:
@@ -90,8 +92,35 @@ class ObjectModel:
         self.immediate = bool(getattr(inner, "immediate", False))
         self.batch = _batch(inner)
         self.query_batch = self.batch if callable(self._queries) else 1  # one by one, so that nobody waits for others' questions
-        self.identity = self._identified(inner)
+        self._name = str(getattr(inner, "name", None) or _class_and_model(inner))
+        self._revision = str(getattr(inner, "revision", None) or "")
+        self._dim = getattr(inner, "dim", None)
+        check_identity(self._name, self._revision, 1 if self._dim is None else self._dim)
         self.lanes: Sequence[Lane] = (self,)
+
+    @property
+    def identity(self) -> Identity:
+        """Name, revision and dimension.
+
+        Raises:
+            EmbeddingError: the dimension is not known, and the object could not be asked for it.
+        """
+        if self._dim is None:
+            self._dim = self._measure()
+        return Identity(self._name, self._revision, self._dim)
+
+    def assume(self, recorded: Identity | None) -> None:
+        """Believe what a collection recorded about this object where the object itself does not answer.
+
+        So a collection opens while its model is down, to be read, searched by words and added to. An object that answers is asked,
+        as many have no name but their class's, which says little about the vectors.
+        """
+        if self._dim is None and recorded is not None and (recorded.name, recorded.revision) == (self._name, self._revision):
+            try:
+                self._dim = self._measure()
+            except EmbeddingError as error:
+                log.warning("%s: its %d dimensions are believed to be what they were", error, recorded.dim)
+                self._dim = recorded.dim
 
     def embed(self, texts: Sequence[str], kind: Kind) -> Matrix:
         """Return what the object makes of the texts.
@@ -108,12 +137,6 @@ class ObjectModel:
     def close(self) -> None:
         """End the private loop; the object itself is its owner's."""
         self._loop.close()
-
-    def _identified(self, inner: Any) -> Identity:
-        name = str(getattr(inner, "name", None) or _class_and_model(inner))
-        dim, revision = getattr(inner, "dim", None), str(getattr(inner, "revision", None) or "")
-        check_identity(name, revision, 1 if dim is None else dim)
-        return Identity(name, revision, dim if dim is not None else self._measure())
 
     def _method(self, name: str) -> Callable[[Any], Any]:
         method = getattr(self._inner, name, None) or getattr(self._inner, f"a{name}", None)
