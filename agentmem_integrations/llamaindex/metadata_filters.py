@@ -2,7 +2,9 @@
 
 What they mean is what `build_metadata_filter_fn` of llama-index-core says, where that answers at all: a key that is missing, or
 holds a null, meets `!=` and `nin` and nothing else; `not` is "none of these". Nested groups and values of mixed types, which it
-refuses, have the memory's meaning: values of different types are never equal, greater or less.
+refuses, have the memory's meaning: values of different types are never equal, greater or less. But 1 and 0 also equal True and
+False, as in Python: a `MetadataFilter` takes no booleans, so nobody could ask for them otherwise. A group without filters says
+nothing, wherever it stands.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,12 +13,11 @@ from typing import Any, Final
 from llama_index.core.vector_stores.types import FilterCondition, FilterOperator, MetadataFilter, MetadataFilters
 
 from ..errors import FilterError, shown
-from ..filters import All, AnyOf, Compare, Condition, Not
+from ..filters import MAX_DEPTH, All, AnyOf, Compare, Condition, Not
 
 SOURCE: Final = "ref_doc_id"  # the key under which a node's source document is stored
 _SOURCE_TOO: Final = ("doc_id", "document_id")  # what other stores call it
 _NEVER: Final = AnyOf(())
-_ALWAYS: Final = All(())
 _ORDER: Final = {FilterOperator.GT: "$gt", FilterOperator.GTE: "$gte", FilterOperator.LT: "$lt", FilterOperator.LTE: "$lte"}
 
 
@@ -24,15 +25,18 @@ def condition_of(filters: MetadataFilters | None) -> Condition | None:
     """Return the condition that filters mean; None if there are none.
 
     Raises:
-        FilterError: a value that its operator cannot be asked about.
+        FilterError: a value that its operator cannot be asked about, or groups nested too deep.
     """
-    return None if filters is None or not filters.filters else _group(filters)
+    return None if filters is None else _group(filters, 0)
 
 
-def _group(filters: MetadataFilters) -> Condition:
-    if not filters.filters:
-        return _ALWAYS
-    inner = tuple(_group(f) if isinstance(f, MetadataFilters) else _leaf(f) for f in filters.filters)
+def _group(filters: MetadataFilters, depth: int) -> Condition | None:
+    if depth > MAX_DEPTH:
+        raise FilterError(f"the filters are nested deeper than {MAX_DEPTH} levels: flatten them")
+    told = (_group(f, depth + 1) if isinstance(f, MetadataFilters) else _leaf(f) for f in filters.filters)
+    inner = tuple(condition for condition in told if condition is not None)
+    if not inner:
+        return None
     match filters.condition:
         case FilterCondition.OR:
             return AnyOf(inner)
@@ -50,15 +54,16 @@ def _leaf(filter: MetadataFilter) -> Condition:
 
 
 def _equal(key: str, value: Any) -> Condition:
-    return _NEVER if value is None else Compare(key, "$eq", value)
+    return _NEVER if value is None else Compare(key, "$in", _alike(value))
 
 
 def _within(key: str, value: Any) -> Condition:
-    return Compare(key, "$in", _several(key, value))
+    return Compare(key, "$in", [alike for item in _several(key, value) for alike in _alike(item)])
 
 
 def _contains(key: str, value: Any) -> Condition:
-    return Compare(key, "$contains", value)
+    either = tuple(Compare(key, "$contains", item) for item in _alike(value))
+    return either[0] if len(either) == 1 else AnyOf(either)
 
 
 def _any(key: str, value: Any) -> Condition:
@@ -78,6 +83,13 @@ def _matches(key: str, value: Any) -> Condition:
 
 def _empty(key: str, value: Any) -> Condition:
     return AnyOf((Compare(key, "$exists", False), Compare(key, "$in", [None, "", []])))
+
+
+def _alike(value: Any) -> list[Any]:
+    """Return a value with what else equals it: the boolean that 1 and 0 also stand for."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and value in (0, 1):
+        return [value, bool(value)]
+    return [value]
 
 
 def _several(key: str, value: Any) -> list[Any]:

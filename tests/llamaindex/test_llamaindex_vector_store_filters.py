@@ -12,6 +12,7 @@ from llama_index.core.schema import TextNode
 from llama_index.core.vector_stores.types import FilterCondition, FilterOperator, MetadataFilter, MetadataFilters
 from llama_index.core.vector_stores.utils import build_metadata_filter_fn
 
+from agentmem_integrations import FilterError, InvalidInputError
 from agentmem_integrations.filters import matches
 from agentmem_integrations.llamaindex import AgentMemVectorStore
 from agentmem_integrations.llamaindex.metadata_filters import condition_of
@@ -26,11 +27,18 @@ ROW: dict[str, Any] = {
     "x": [],
     "null": None,
     "yes": True,
+    "no": False,
+    "flags": [True],
+    "one": 1,
     "holed": [None, 1],
 }
 
 MEANINGS: list[tuple[str, FilterOperator, Any, bool]] = [
-    ("n", OP.EQ, 3, True), ("n", OP.EQ, 3.0, True), ("f", OP.EQ, 3, True), ("n", OP.EQ, "3", False), ("yes", OP.EQ, 1, False),
+    ("n", OP.EQ, 3, True), ("n", OP.EQ, 3.0, True), ("f", OP.EQ, 3, True), ("n", OP.EQ, "3", False),
+    ("yes", OP.EQ, 1, True), ("yes", OP.EQ, 1.0, True), ("yes", OP.EQ, 0, False), ("yes", OP.EQ, "true", False), ("no", OP.EQ, 0, True),
+    ("yes", OP.NE, 1, False), ("no", OP.NE, 1, True), ("yes", OP.IN, [0, 1], True), ("no", OP.IN, [1], False), ("no", OP.NIN, [1], True),
+    ("no", OP.NIN, [0.0], False), ("flags", OP.CONTAINS, 1, True), ("flags", OP.CONTAINS, 0, False), ("flags", OP.ANY, [0, 1], True),
+    ("flags", OP.ALL, [0, 1], False), ("yes", OP.GT, 0, False), ("yes", OP.EQ, 2, False), ("one", OP.EQ, 1, True),
     ("missing", OP.EQ, 3, False), ("null", OP.EQ, None, False), ("missing", OP.EQ, None, False), ("l", OP.EQ, ["a", "b"], True),
     ("n", OP.NE, 4, True), ("n", OP.NE, 3, False), ("missing", OP.NE, 3, True), ("null", OP.NE, 3, True), ("n", OP.NE, "3", True),
     ("n", OP.NE, None, True), ("null", OP.NE, None, True),
@@ -101,6 +109,33 @@ def test_groups_nest(shelf: AgentMemVectorStore) -> None:
     assert found(shelf, rows, MetadataFilters(filters=[first, MetadataFilters(filters=[], condition=FilterCondition.NOT)])) == [0, 1, 2]
 
 
+@pytest.mark.parametrize("condition", [*FilterCondition, None])
+def test_a_group_without_filters_says_nothing_wherever_it_stands(shelf: AgentMemVectorStore, condition: FilterCondition | None) -> None:
+    empty = MetadataFilters(filters=[MetadataFilters(filters=[]), MetadataFilters(filters=[], condition=FilterCondition.NOT)])
+    rows = [{"a": 1}, {"a": 2}]
+    assert found(shelf, rows, MetadataFilters(filters=[empty, empty], condition=condition)) == [0, 1]
+    with_leaf = MetadataFilters(filters=[empty, MetadataFilter(key="a", value=1)], condition=condition)
+    expected = [1] if condition is FilterCondition.NOT else [0]
+    assert found(shelf, rows, with_leaf) == expected
+    with pytest.raises(InvalidInputError, match="clear"):
+        shelf.delete_nodes(filters=MetadataFilters(filters=[empty], condition=condition))
+    shelf.delete_nodes(filters=with_leaf)
+    assert [int(node.node_id) for node in shelf.get_nodes()] == [n for n in (0, 1) if n not in expected]
+
+
+def test_filters_nested_beyond_all_measure_are_refused(shelf: AgentMemVectorStore) -> None:
+    def nested(levels: int) -> MetadataFilters:
+        filters = one("a", OP.EQ, 1)
+        for _ in range(levels):
+            filters = MetadataFilters.model_construct(filters=[filters], condition=FilterCondition.AND)
+        return filters
+
+    shelf.get_nodes(filters=nested(28))
+    for levels in (40, 900, 10_000):
+        with pytest.raises(FilterError, match="30"):
+            shelf.get_nodes(filters=nested(levels))
+
+
 keys = st.sampled_from(["a", "b", "c", "a'b", 'a"b', "$a", "$or", "doc", "é", ""])
 texts = st.text(st.sampled_from("aAbßé'\"%_ "), max_size=3)
 scalars = st.none() | st.booleans() | st.integers(-2, 3) | st.sampled_from([0.0, 1.0, 0.5, 2.0]) | texts
@@ -137,9 +172,15 @@ def kind(value: Any) -> str:
 
 
 def alike(one: Any, other: Any) -> bool:
-    """Equal, where values of two types never are."""
+    """Whether a stored value equals a filter's, where values of two types never do; but a filter's 1 and 0 may mean True and False."""
+    if isinstance(one, bool) and kind(other) == "number":
+        return one == other
+    return same(one, other)
+
+
+def same(one: Any, other: Any) -> bool:
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(alike, one, other))
+        return len(one) == len(other) and all(map(same, one, other))
     return kind(one) == kind(other) and bool(one == other)
 
 
@@ -180,8 +221,13 @@ def holds(filter: MetadataFilter, row: dict[str, Any]) -> bool:  # noqa: C901 - 
             return kind(there) == kind(value) and kind(value) in ("number", "str") and ORDER[operator](there, value)
 
 
+def says_nothing(filter: MetadataFilter | MetadataFilters) -> bool:
+    return isinstance(filter, MetadataFilters) and all(map(says_nothing, filter.filters))
+
+
 def meets(filters: MetadataFilters, row: dict[str, Any]) -> bool:
-    answers = [meets(f, row) if isinstance(f, MetadataFilters) else holds(f, row) for f in filters.filters]
+    told = [f for f in filters.filters if not says_nothing(f)]
+    answers = [meets(f, row) if isinstance(f, MetadataFilters) else holds(f, row) for f in told]
     if not answers:
         return True
     return {FilterCondition.OR: any(answers), FilterCondition.NOT: not any(answers)}.get(filters.condition, all(answers))  # type: ignore[arg-type]
@@ -200,6 +246,8 @@ def test_the_file_agrees_with_the_meaning(shelf: AgentMemVectorStore, rows: list
 @given(stored, st.builds(MetadataFilters, filters=st.lists(leaves, min_size=1, max_size=3), condition=conditions))
 def test_llama_index_agrees_wherever_it_answers(row: dict[str, Any], filters: MetadataFilters) -> None:
     flat = {key: value for key, value in row.items() if isinstance(value, str | None) or kind(value) == "number" or value == []}
+    orders = {filter.key for filter in filters.filters if isinstance(filter, MetadataFilter) and filter.operator in ORDER}
+    flat |= {key: value for key, value in row.items() if isinstance(value, bool) and key not in orders}  # which it takes for numbers
     lists = {key: value for key, value in row.items() if isinstance(value, list) and value and all(isinstance(item, str) for item in value)}
     metadata = flat | lists
     for filter in filters.filters:  # it takes a text for a list of letters, and folds case as ASCII does
