@@ -1,10 +1,12 @@
 """What the vector stores of both frameworks share: a collection of documents, and texts that are blank."""
 
+import contextlib
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
-from .errors import InvalidInputError
+from .errors import AgentMemError, ConflictError, InvalidInputError
 from .memory import AgentMemory, Collection, UserMemory
 from .models import SHARED, AddResult, Memory, UserId
 from .open_memory import MemoryOrPath, open_memory
@@ -15,21 +17,28 @@ KIND: Final = "resource"  # what documents are among `KINDS`
 CHUNK: Final = 1_000  # documents in one transaction: as many as `add_batch` takes
 PAGE: Final = 10_000  # ids that one call reads
 BLANK: Final = "\u2060"  # a word joiner: no word and no space, so that nothing finds it, in place of a text that has neither
+CHATS: Final = ("llamaindex-chat", "chat_history")  # where the chat stores of LlamaIndex and LangChain keep their messages
 
 
-def open_documents(memory: MemoryOrPath, collection: str, embedder: Any) -> tuple[AgentMemory, Collection, bool]:
+def open_documents(memory: MemoryOrPath, collection: str, embedder: Any, **settings: Any) -> tuple[AgentMemory, Collection, bool]:
     """Return a memory, a collection of documents in it, and whether the memory was opened here.
 
     Args:
         memory: An open memory or a path, see `open_memory`.
         collection: The collection's name; it keeps identical texts apart.
         embedder: As for `AgentMemory`.
+        settings: How else a path is opened, as for `AgentMemory`.
 
     Raises:
-        ConflictError: the collection is one of memories, where the same text told twice is one.
+        ConflictError: the collection is one of memories, where the same text told twice is one, or of chat histories.
         EmbedderMismatchError: it was written with another embedder.
+        InvalidInputError: settings for a memory that is open already.
     """
-    opened, owned = open_memory(memory, namespace=collection, embedder=embedder, twins="keep")
+    if collection in CHATS:
+        raise ConflictError(f"collection {collection!r} is where chat histories are kept: choose another name")
+    if settings and isinstance(memory, AgentMemory):
+        raise InvalidInputError(f"{', '.join(settings)}: these say how a path is opened, and this memory is open already")
+    opened, owned = open_memory(memory, namespace=collection, embedder=embedder, twins="keep", **settings)
     return opened, opened if owned else opened.collection(collection, embedder=embedder, twins="keep"), owned
 
 
@@ -75,6 +84,26 @@ def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
     source = iter(items)
     while part := list(itertools.islice(source, size)):
         yield part
+
+
+@contextlib.contextmanager
+def counted_from(first: int) -> Iterator[None]:
+    """Have the errors about a part of the caller's list name items by their place in all of it.
+
+    Args:
+        first: How many items came before the part; they are stored.
+    """
+    try:
+        yield
+    except AgentMemError as error:
+        if not first:
+            raise
+        found = re.match(r"item (\d+): ", str(error))
+        if found is None:
+            error.add_note(f"the first {first:,} items of the call were stored before")
+            raise
+        told = f"item {first + int(found[1])}: {str(error)[found.end() :]} (the first {first:,} items were stored before)"
+        raise type(error)(told) from None
 
 
 def checked_ids(ids: Any, what: str) -> list[str]:

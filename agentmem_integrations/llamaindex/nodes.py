@@ -1,7 +1,12 @@
-"""Nodes of LlamaIndex as documents of the memory, and back: type, relationships and metadata as they were."""
+"""Nodes of LlamaIndex as documents of the memory, and back: type, relationships and metadata as they were.
+
+A document's text is what an index embeds for its node, `get_content(MetadataMode.EMBED)`: the words behind the metadata that are not
+excluded from it. So a vector is the same whoever makes it, the index, the store or a later `reembed`, and words are searched in
+what meaning is searched in. The node's own words are found again between what stands around them.
+"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from llama_index.core.schema import BaseNode, Document, ImageDocument, ImageNode, IndexNode, MetadataMode, Node, TextNode
@@ -18,6 +23,21 @@ _ASIDE: Final = {"embedding", "metadata", "text"}  # kept elsewhere
 _PLAIN: Final = (str, int, float, bool, type(None))
 
 
+def items_of(nodes: Iterable[BaseNode]) -> list[dict[str, Any]]:
+    """Return nodes as items of `add_batch`.
+
+    Raises:
+        InvalidInputError: metadata that JSON cannot hold.
+    """
+    items = []
+    for place, node in enumerate(nodes):
+        try:
+            items.append(item_of(node))
+        except InvalidInputError as error:
+            raise type(error)(f"item {place}: {error}") from None
+    return items
+
+
 def item_of(node: BaseNode) -> dict[str, Any]:
     """Return a node as an item of `add_batch`.
 
@@ -27,19 +47,22 @@ def item_of(node: BaseNode) -> dict[str, Any]:
     Raises:
         InvalidInputError: metadata that JSON cannot hold.
     """
+    text, embedded = (node.get_content(metadata_mode=mode) for mode in (MetadataMode.NONE, MetadataMode.EMBED))
     fields = node.model_dump(mode="json", exclude=_ASIDE, exclude_defaults=True)
     if fields.get("text_resource"):
         fields["text_resource"]["text"] = None
     metadata = _json(node.metadata)
     value: dict[str, Any] = {"node": fields}
-    if list(metadata) != sorted(metadata):  # the memory sorts keys; what a model is shown, and a node's hash, go by their order
-        value["order"] = list(metadata)
+    if orders := list(_unsorted(metadata)):  # the memory sorts keys; what a model is shown, and a node's hash, go by their order
+        value["orders"] = orders
+    if embedded != text:
+        value |= _around(text, embedded)
     source = node.ref_doc_id
     if source:
         if SOURCE in metadata:
             value["own"] = metadata[SOURCE]
         metadata = {**metadata, SOURCE: source}
-    item = document(node.node_id, node.get_content(metadata_mode=MetadataMode.NONE), metadata, value)
+    item = document(node.node_id, embedded, metadata, value)
     if source:
         item["session_id"] = source
     if node.embedding is not None:
@@ -56,13 +79,59 @@ def node_of(memory: Memory) -> BaseNode:
         metadata.pop(SOURCE, None)
     if "own" in memory.value:
         metadata[SOURCE] = memory.value["own"]
-    metadata = {key: metadata[key] for key in memory.value.get("order", metadata) if key in metadata}
+    metadata = _ordered(metadata, {tuple(path): keys for path, keys in memory.value.get("orders", ())})
+    text = _within(text_of(memory), memory.value)
     kind = _TYPES.get(fields.get("class_name", ""), TextNode)
     if issubclass(kind, TextNode):
-        fields["text"] = text_of(memory)
+        fields["text"] = text
     elif fields.get("text_resource"):
-        fields["text_resource"] = {**fields["text_resource"], "text": text_of(memory)}
+        fields["text_resource"] = {**fields["text_resource"], "text": text}
     return kind.from_dict({**fields, "metadata": metadata})
+
+
+def _around(text: str, embedded: str) -> dict[str, Any]:
+    """Return what tells a node's words from the text that is embedded for it: what stands before and behind them there.
+
+    LlamaIndex strips what it embeds, so the blanks at both ends of the words are kept as well.
+    """
+    words = text.strip()
+    start = embedded.rfind(words)
+    if start < 0:  # the node has a template of its own that leaves them out
+        return {"text": text}
+    ends = text.partition(words) if words else (text, "", "")
+    return {"around": [embedded[:start], embedded[start + len(words) :], ends[0], ends[2]]}
+
+
+def _within(text: str, value: Mapping[str, Any]) -> str:
+    """Return the node's own words in a document's text; all of a text that was changed past LlamaIndex."""
+    if "text" in value:
+        return str(value["text"])
+    before, behind, left, right = value.get("around", ("", "", "", ""))
+    if len(text) < len(before) + len(behind) or not text.startswith(before) or not text.endswith(behind):
+        return text
+    return f"{left}{text[len(before) : len(text) - len(behind)]}{right}"
+
+
+def _unsorted(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[list[str | int], list[str]]]:
+    """Yield where in a JSON value an object has its keys in another order than the alphabet's, and in which."""
+    if isinstance(value, Mapping):
+        if list(value) != sorted(value):
+            yield [*path], [*value]
+        for key, item in value.items():
+            yield from _unsorted(item, (*path, key))
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from _unsorted(item, (*path, place))
+
+
+def _ordered(value: Any, orders: Mapping[tuple[str | int, ...], list[str]], path: tuple[str | int, ...] = ()) -> Any:
+    """Return a JSON value with the keys of its objects in the order that `_unsorted` told; new keys come last."""
+    if isinstance(value, Mapping):
+        keys = dict.fromkeys([*(key for key in orders.get(path, ()) if key in value), *value])
+        return {key: _ordered(value[key], orders, (*path, key)) for key in keys}
+    if isinstance(value, list):
+        return [_ordered(item, orders, (*path, place)) for place, item in enumerate(value)]
+    return value
 
 
 def _json(metadata: Mapping[str, Any]) -> dict[str, Any]:

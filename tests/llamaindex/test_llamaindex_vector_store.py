@@ -27,6 +27,7 @@ from llama_index.core.vector_stores.types import (
     MetadataFilters,
     VectorStoreQuery,
     VectorStoreQueryMode,
+    VectorStoreQueryResult,
 )
 
 from agentmem_integrations import (
@@ -77,17 +78,7 @@ def test_it_is_what_llama_index_calls_a_vector_store() -> None:
     assert AgentMemVectorStore.class_name() == "AgentMemVectorStore"
     store = AgentMemVectorStore("memory://")
     assert (store.stores_text, store.is_embedding_query) == (True, True)
-    assert store.to_dict() == {
-        "stores_text": True, "is_embedding_query": True, "memory": "memory://", "collection": "docs", "class_name": "AgentMemVectorStore",
-    }  # fmt: skip
     store.close()
-
-
-def test_a_store_is_made_again_from_its_dict(path: str) -> None:
-    with AgentMemVectorStore(path, collection="a") as store:
-        store.add(NODES)
-        with AgentMemVectorStore.from_dict(store.to_dict()) as again:
-            assert len(again.get_nodes()) == 3
 
 
 # Adding
@@ -125,6 +116,18 @@ def test_an_embedding_that_cannot_be_compared_is_refused_with_all_of_its_batch(s
     assert len(store.get_nodes()) == 3
 
 
+async def test_a_node_that_cannot_be_stored_is_named_by_its_place_in_the_call(store: AgentMemVectorStore) -> None:
+    many = [node(f"{n}", "x", EAST) for n in range(2_500)]
+    for bad, error in ((node("bad", "x", [1.0]), VectorError), (node("bad", "x", EAST, odd=object()), InvalidInputError)):
+        given = [*many[:2_004], bad, *many[2_004:]]
+        for call in (asyncio.to_thread(store.add, given), store.async_add(given)):
+            with pytest.raises(error, match=r"^item 2004: .*first 2,000 items were stored"):
+                await call
+            assert len(store.get_nodes()) == 2_003
+        with pytest.raises(error, match=r"^item 3: (?!.*stored before)"):
+            store.add([*many[:3], bad])
+
+
 def test_the_first_node_must_have_an_embedding() -> None:
     with AgentMemVectorStore("memory://") as store, pytest.raises(VectorError, match="embed_model"):
         store.add([node("a", "a", None)])
@@ -137,7 +140,7 @@ def test_the_first_node_must_have_an_embedding() -> None:
     "kept",
     [
         TextNode(
-            id_="t", text="text", metadata={"a": 1, "b": [1, {"c": None}], "when": "2026"}, excluded_embed_metadata_keys=["a"],
+            id_="t", text="text", metadata={"a": 1, "b": [1, {"d": 2, "c": None}], "when": "2026"}, excluded_embed_metadata_keys=["a"],
             excluded_llm_metadata_keys=["b"], start_char_idx=3, end_char_idx=7, text_template="{content} | {metadata_str}",
             metadata_template="{key}={value}", metadata_separator=";", mimetype="text/markdown",
             relationships={
@@ -146,7 +149,15 @@ def test_the_first_node_must_have_an_embedding() -> None:
                 NodeRelationship.CHILD: [RelatedNodeInfo(node_id="c1"), RelatedNodeInfo(node_id="c2")],
             },
         ),
-        TextNode(id_="blank", text=" \n"), TextNode(id_="empty"),
+        TextNode(id_="blank", text=" \n"), TextNode(id_="empty"), TextNode(id_="empty with title", metadata={"title": "t"}),
+        TextNode(id_="blank with title", text=" \n", metadata={"title": "t"}),
+        Document(id_="blanks around", text="\n t \n", metadata={"t": "t"}),
+        TextNode(id_="nested", text="x", metadata={"z": 1, "a": {"y": [{"q": 1, "p": {"b": 1, "a": 2}}], "b": 2}, "m": {"a": 1, "b": 2}}),
+        TextNode(id_="no words in the template", text="x", metadata={"a": 1}, text_template="{metadata_str}"),
+        TextNode(
+            id_="braces", text="{x} } {", metadata={"{a}": "}{"}, metadata_template="<{key}|{value}>",
+            text_template="{content}~{metadata_str}",
+        ),
         TextNode(id_="own keys", text="x", metadata={"ref_doc_id": "mine", "doc_id": 7, "node": 1, "text": 2}),
         TextNode(
             id_="own and theirs", text="x", metadata={"z": 1, "ref_doc_id": [1], "a": 2},
@@ -187,6 +198,25 @@ def test_what_was_added_past_llama_index_is_a_text_node(path: str) -> None:
         assert AgentMemVectorStore(mem).get_nodes() == [TextNode(id_="p", text="plain", metadata={"a": 1})]
 
 
+def test_words_are_searched_in_what_an_index_embeds(store: AgentMemVectorStore) -> None:
+    titled = node("titled", "see the table", WEST, title="volcano eruptions", hidden="xyzzy")
+    titled.excluded_embed_metadata_keys = ["hidden"]
+    store.add([titled])
+    assert store.query(query(None, query_str="eruptions of volcanoes", mode=MODE.TEXT_SEARCH)).ids == ["titled"]
+    assert store.query(query(None, query_str="xyzzy", mode=MODE.TEXT_SEARCH)).ids == []
+    assert store.get_nodes(["titled"])[0].get_content() == "see the table"
+
+
+def test_what_was_changed_past_llama_index_is_seen(path: str) -> None:
+    with AgentMemory(path) as mem:
+        store = AgentMemVectorStore(mem)
+        store.add([node("a", "old words", EAST, title="t")])
+        words = mem.collection("docs", embedder=None, twins="keep")
+        words.update("a", text="new words", metadata={"z": 1, "b": {"d": 1, "c": 2}})
+        (found,) = store.get_nodes(["a"])
+        assert (found.get_content(), found.metadata) == ("new words", {"z": 1, "b": {"d": 1, "c": 2}})
+
+
 # Modes
 
 
@@ -219,6 +249,37 @@ def test_hybrid_mode_weighs_meaning_against_words(store: AgentMemVectorStore) ->
     assert set(ids() or ()) <= {"east", "north", "north-east"}
     assert len(ids(hybrid_top_k=1) or ()) == 1
     assert len(ids(hybrid_top_k=3, alpha=0.5) or ()) == 3
+
+
+def test_a_negative_similarity_counts_as_none_in_a_hybrid_score() -> None:
+    with AgentMemVectorStore("memory://") as store:
+        store.add([node("opposite", "castle", WEST), node("beside", "wine", [0.1, 1.0]), node("behind", "boat", [-0.5, 1.0])])
+        asked: dict[str, Any] = {"query_str": "castle"}
+        cosine = dict(zip(*result_of(store.query(query(EAST))), strict=True))
+        words = dict(zip(*result_of(store.query(query(None, mode=MODE.TEXT_SEARCH, **asked))), strict=True))
+        assert cosine["opposite"] == pytest.approx(-1)
+        for alpha in (0.2, 0.8):
+            found = dict(zip(*result_of(store.query(query(EAST, mode=MODE.HYBRID, alpha=alpha, **asked))), strict=True))
+            assert found == pytest.approx({id: alpha * max(0, cosine[id]) + (1 - alpha) * words.get(id, 0) for id in cosine})
+
+
+def result_of(result: VectorStoreQueryResult) -> tuple[list[str], list[float]]:
+    return list(result.ids or ()), list(result.similarities or ())
+
+
+@pytest.mark.parametrize("blank", ["", " \n"])
+def test_a_blank_question_finds_nothing_by_words_and_has_no_say_beside_an_embedding(store: AgentMemVectorStore, blank: str) -> None:
+    by_words: list[dict[str, Any]] = [{"mode": MODE.TEXT_SEARCH}, {"mode": MODE.SPARSE}, {"mode": MODE.HYBRID, "alpha": 0.0}]
+    by_both: list[dict[str, Any]] = [
+        {"mode": MODE.HYBRID}, {"mode": MODE.HYBRID, "alpha": 0.5}, {"mode": MODE.HYBRID, "alpha": 1.0}, {"mode": MODE.SEMANTIC_HYBRID},
+        {"mode": MODE.DEFAULT}, {"mode": MODE.MMR, "mmr_threshold": 1.0},
+    ]  # fmt: skip
+    for options in by_words:
+        assert store.query(query(EAST, query_str=blank, **options)).ids == []
+    for options in by_both:  # a picture is looked for without words
+        assert store.query(query(EAST, query_str=blank, **options)) == store.query(query(EAST))
+    for options in by_words + by_both:
+        assert store.query(query(None, query_str=blank, **options)).ids == []
 
 
 def test_alpha_zero_is_the_same_as_text_search(store: AgentMemVectorStore) -> None:
@@ -286,8 +347,14 @@ def test_every_mode_is_narrowed_before_it_ranks(store: AgentMemVectorStore, mode
     assert ids(doc_ids=["compass"], filters=where("weight", FilterOperator.GT, 1.5)) == {"north"}
 
 
-def test_empty_lists_of_ids_are_no_filter(store: AgentMemVectorStore) -> None:
-    assert len(store.query(query(EAST, node_ids=[], doc_ids=[])).ids or ()) == 3
+@pytest.mark.parametrize("mode", [MODE.DEFAULT, MODE.HYBRID, MODE.SEMANTIC_HYBRID, MODE.TEXT_SEARCH, MODE.SPARSE, MODE.MMR])
+def test_an_empty_list_of_documents_finds_nothing(store: AgentMemVectorStore, mode: VectorStoreQueryMode) -> None:
+    asked = query(EAST, query_str="the sun", mode=mode, doc_ids=[])
+    assert store.query(asked).ids == asyncio.run(store.aquery(asked)).ids == []
+
+
+def test_an_empty_list_of_nodes_is_no_filter_as_retrievers_pass_one(store: AgentMemVectorStore) -> None:
+    assert len(store.query(query(EAST, node_ids=[])).ids or ()) == 3
     assert len(store.query(query(EAST, filters=MetadataFilters(filters=[]))).ids or ()) == 3
 
 

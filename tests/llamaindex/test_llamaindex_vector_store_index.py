@@ -86,6 +86,17 @@ def test_a_retriever_takes_filters_and_document_ids(index: VectorStoreIndex) -> 
     assert sources(index.as_retriever(similarity_top_k=5, doc_ids=["lisbon"]).retrieve("opera")) == ["lisbon"]
 
 
+def test_an_empty_list_of_documents_is_not_all_of_them(index: VectorStoreIndex) -> None:
+    assert index.as_retriever(similarity_top_k=5)._node_ids == []  # what "no nodes in particular" looks like
+    assert sources(index.as_retriever(similarity_top_k=5, doc_ids=[]).retrieve("opera")) == []
+
+
+@pytest.mark.parametrize("mode", ["sparse", "text_search", "hybrid", "semantic_hybrid", "default", "mmr"])
+def test_an_empty_question_finds_nothing_in_any_mode(index: VectorStoreIndex, mode: str) -> None:
+    for alpha in (None, 0.0, 0.5, 1.0):
+        assert index.as_retriever(vector_store_query_mode=mode, alpha=alpha).retrieve("") == []
+
+
 def test_an_index_is_opened_again_from_the_file_alone(path: str, index: VectorStoreIndex) -> None:
     with AgentMemVectorStore(path) as store:
         again = VectorStoreIndex.from_vector_store(store, embed_model=WordEmbedding())
@@ -151,6 +162,26 @@ def test_a_store_with_an_embedding_model_embeds_what_comes_without(path: str) ->
         store.add([TextNode(id_="t", text="tea"), TextNode(id_="s", text="sea", embedding=WordEmbedding().get_text_embedding("sea"))])
         assert store.query(VectorStoreQuery(query_str="a cup of tea", similarity_top_k=1)).ids == ["t"]
         assert store.query(VectorStoreQuery(query_embedding=WordEmbedding().get_query_embedding("sea"), similarity_top_k=1)).ids == ["s"]
+
+
+def test_the_store_embeds_what_an_index_embeds(path: str) -> None:
+    def titled() -> list[TextNode]:
+        nodes = [TextNode(id_=word, text="see the table", metadata={"title": word, "unseen": "opera"}) for word in WORDS]
+        for node in nodes:
+            node.excluded_embed_metadata_keys = ["unseen"]
+        return nodes
+
+    with AgentMemory(path) as mem:
+        ours = AgentMemVectorStore(mem, collection="ours", embed_model=WordEmbedding())
+        ours.add(titled())
+        theirs = AgentMemVectorStore(mem, collection="theirs")
+        VectorStoreIndex(titled(), storage_context=StorageContext.from_defaults(vector_store=theirs), embed_model=WordEmbedding())
+        for collection in (ours, theirs):
+            for word, vector in collection.client.vectors(WORDS).items():
+                assert vector.tolist() == pytest.approx(WordEmbedding().get_text_embedding(f"title: {word}"), abs=1e-6)
+        for store in (ours, theirs):
+            retriever = VectorStoreIndex.from_vector_store(store, embed_model=WordEmbedding()).as_retriever(similarity_top_k=1)
+            assert [hit.node.node_id for hit in retriever.retrieve("milk")] == ["milk"]
 
 
 def test_the_embedding_model_is_recorded_by_its_name(path: str) -> None:
