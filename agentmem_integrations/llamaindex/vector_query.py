@@ -20,8 +20,7 @@ Options = dict[str, Any]
 def search_options(query: VectorStoreQuery, kwargs: Mapping[str, Any], *, embeds: bool) -> Options | None:
     """Return the arguments of `search` that a query means; None if it can find nothing.
 
-    A blank question says nothing: by words it finds nothing, and beside an embedding it has no say. What finds a picture has an
-    embedding and no words.
+    A blank question finds nothing. An empty one beside an embedding is the embedding's alone: so LlamaIndex asks with a picture.
 
     Args:
         query: What LlamaIndex asks.
@@ -35,7 +34,8 @@ def search_options(query: VectorStoreQuery, kwargs: Mapping[str, Any], *, embeds
         names = ", ".join(mode.value for mode in MODES)
         raise InvalidInputError(f"this store has no query mode {shown(getattr(query.mode, 'value', query.mode))}: use one of {names}")
     asked = _asked(query, kwargs, embeds)
-    if asked is None or (query.doc_ids is not None and not query.doc_ids):
+    blank = bool(query.query_str) and not str(query.query_str).strip()
+    if asked is None or blank or (query.doc_ids is not None and not query.doc_ids):
         return None
     return {**_narrowed(query), **asked}
 
@@ -68,7 +68,7 @@ def _text(query: VectorStoreQuery, k: int) -> Options | None:
 def _vector(query: VectorStoreQuery, k: int, embeds: bool) -> Options | None:
     if query.query_embedding is not None:
         return {"vector": query.query_embedding, "using": "vector", "k": k}
-    if query.query_str is not None and not query.query_str.strip():  # LlamaIndex embeds no empty question
+    if query.query_str == "":  # LlamaIndex embeds no empty question
         return None
     if embeds:
         return {"query": _words(query), "using": "vector", "k": k}
@@ -76,10 +76,9 @@ def _vector(query: VectorStoreQuery, k: int, embeds: bool) -> Options | None:
 
 
 def _words(query: VectorStoreQuery) -> str:
-    """Return the question, empty if it is blank."""
     if query.query_str is None:
         raise InvalidInputError(f"mode {query.mode.value} needs query_str: pass the question")
-    return query.query_str if query.query_str.strip() else ""
+    return query.query_str
 
 
 def _diverse(query: VectorStoreQuery, kwargs: Mapping[str, Any]) -> Options:

@@ -92,9 +92,10 @@ def test_an_empty_list_of_documents_is_not_all_of_them(index: VectorStoreIndex) 
 
 
 @pytest.mark.parametrize("mode", ["sparse", "text_search", "hybrid", "semantic_hybrid", "default", "mmr"])
-def test_an_empty_question_finds_nothing_in_any_mode(index: VectorStoreIndex, mode: str) -> None:
-    for alpha in (None, 0.0, 0.5, 1.0):
-        assert index.as_retriever(vector_store_query_mode=mode, alpha=alpha).retrieve("") == []
+def test_a_blank_question_finds_nothing_in_any_mode(index: VectorStoreIndex, mode: str) -> None:
+    for blank in ("", " ", "\n\t"):
+        for alpha in (None, 0.0, 0.5, 1.0):
+            assert index.as_retriever(vector_store_query_mode=mode, alpha=alpha).retrieve(blank) == []
 
 
 def test_an_index_is_opened_again_from_the_file_alone(path: str, index: VectorStoreIndex) -> None:
