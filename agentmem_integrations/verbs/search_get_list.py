@@ -75,7 +75,8 @@ class Finding(Scoped):
             explain: Also give the normalised parts that were added up.
             id: Only this one, or these.
             alpha: How much meaning weighs against words in a hybrid search, from 0 (words alone) to 1 (meaning alone): the score is
-                `alpha * similarity + (1 - alpha) * text`. Default: the ranking described in docs/concepts.md.
+                `alpha * similarity + (1 - alpha) * text`, where a negative similarity counts as 0. Default: the ranking described in
+                docs/concepts.md.
             mmr: Prefer hits that differ from those before them (maximal marginal relevance): 1 is the order of relevance, 0 cares
                 for difference alone. Hits keep their scores and come in the order they were chosen.
             fetch_k: From how many of the best `mmr` chooses, at most 1,000; default four times `offset + k`, and at least 20.
