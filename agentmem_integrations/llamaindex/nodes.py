@@ -12,7 +12,7 @@ from typing import Any, Final
 from llama_index.core.schema import BaseNode, Document, ImageDocument, ImageNode, IndexNode, MetadataMode, Node, TextNode
 
 from ..documents import document, text_of
-from ..errors import InvalidInputError, shown
+from ..errors import InvalidInputError, TextError, shown
 from ..models import Memory
 from .metadata_filters import SOURCE
 
@@ -23,31 +23,40 @@ _ASIDE: Final = {"embedding", "metadata", "text"}  # kept elsewhere
 _PLAIN: Final = (str, int, float, bool, type(None))
 
 
-def items_of(nodes: Iterable[BaseNode]) -> list[dict[str, Any]]:
+def items_of(nodes: Iterable[BaseNode], text_limit: int) -> list[dict[str, Any]]:
     """Return nodes as items of `add_batch`.
 
+    Args:
+        nodes: The nodes.
+        text_limit: Characters that a text may have, with the metadata that are embedded.
+
     Raises:
-        InvalidInputError: metadata that JSON cannot hold.
+        InvalidInputError: metadata that JSON cannot hold, or that make a text too long.
     """
     items = []
     for place, node in enumerate(nodes):
         try:
-            items.append(item_of(node))
+            items.append(item_of(node, text_limit))
         except InvalidInputError as error:
             raise type(error)(f"item {place}: {error}") from None
     return items
 
 
-def item_of(node: BaseNode) -> dict[str, Any]:
+def item_of(node: BaseNode, text_limit: int) -> dict[str, Any]:
     """Return a node as an item of `add_batch`.
 
     The source document is the session that its nodes come from, so that all of them are found at once when it is deleted; it is in
     the metadata as well, where filters see it.
 
     Raises:
-        InvalidInputError: metadata that JSON cannot hold.
+        InvalidInputError: see `items_of`.
     """
     text, embedded = (node.get_content(metadata_mode=mode) for mode in (MetadataMode.NONE, MetadataMode.EMBED))
+    if len(embedded) > text_limit >= len(text):
+        raise TextError(
+            f"the text has {len(text):,} characters, and with the metadata that are embedded {len(embedded):,}, where {text_limit:,} are "
+            f"allowed: name the long ones in excluded_embed_metadata_keys"
+        )
     fields = node.model_dump(mode="json", exclude=_ASIDE, exclude_defaults=True)
     if fields.get("text_resource"):
         fields["text_resource"]["text"] = None

@@ -129,7 +129,7 @@ class AgentMemVectorStore(Closing, BasePydanticVectorStore):
         ids: list[str] = []
         for part in chunks(nodes, CHUNK):
             with counted_from(len(ids)):
-                ids += ids_of(self._nodes.add_batch(items_of(part), on_error="raise"))
+                ids += ids_of(self._nodes.add_batch(items_of(part, self._memory._settings.text_limit), on_error="raise"))
         return ids
 
     async def async_add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
@@ -139,7 +139,7 @@ class AgentMemVectorStore(Closing, BasePydanticVectorStore):
         ids: list[str] = []
         for part in chunks(nodes, CHUNK):
             with counted_from(len(ids)):
-                ids += ids_of(await self._nodes.aadd_batch(items_of(part), on_error="raise"))
+                ids += ids_of(await self._nodes.aadd_batch(items_of(part, self._memory._settings.text_limit), on_error="raise"))
         return ids
 
     def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:

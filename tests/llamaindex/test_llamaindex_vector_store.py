@@ -38,6 +38,7 @@ from agentmem_integrations import (
     FilterError,
     GivenVectors,
     InvalidInputError,
+    TextError,
     VectorError,
 )
 from agentmem_integrations.llamaindex import AgentMemVectorStore
@@ -205,6 +206,15 @@ def test_words_are_searched_in_what_an_index_embeds(store: AgentMemVectorStore) 
     assert store.query(query(None, query_str="eruptions of volcanoes", mode=MODE.TEXT_SEARCH)).ids == ["titled"]
     assert store.query(query(None, query_str="xyzzy", mode=MODE.TEXT_SEARCH)).ids == []
     assert store.get_nodes(["titled"])[0].get_content() == "see the table"
+
+
+def test_metadata_that_are_too_long_to_be_embedded_are_refused_unless_excluded(store: AgentMemVectorStore) -> None:
+    long = node("long", "short", EAST, page="x" * 200_000)
+    with pytest.raises(TextError, match=r"^item 0: .*200,0.*excluded_embed_metadata_keys"):
+        store.add([long])
+    long.excluded_embed_metadata_keys = ["page"]
+    store.add([long])
+    assert store.get_nodes(["long"])[0].metadata == long.metadata
 
 
 def test_what_was_changed_past_llama_index_is_seen(path: str) -> None:
