@@ -15,7 +15,7 @@ from ..documents import CHUNK, chunks, counted_from, documents_of, ids_of
 from ..embedding.given_vectors import NAME, GivenVectors
 from ..errors import EmbedderMismatchError, InvalidInputError, VectorError
 from ..memory import AgentMemory, Collection, UserMemory
-from ..models import SHARED, Hit, Memory, UserId
+from ..models import SHARED, Hit, Identity, Memory, UserId
 from ..open_memory import Closing, MemoryOrPath
 from ..pipeline.arguments import read_name
 from .nodes import items_of, node_of
@@ -58,7 +58,7 @@ class AgentMemVectorStore(Closing, BasePydanticVectorStore):
     _nodes: UserMemory = PrivateAttr()
     _owned: bool = PrivateAttr()
     _embed_model: BaseEmbedding | None = PrivateAttr()
-    _measured: bool = PrivateAttr()
+    _identity: Identity | None = PrivateAttr(default=None)  # whose vectors `_nodes` knows, where the store does not embed
 
     def __init__(
         self,
@@ -76,8 +76,6 @@ class AgentMemVectorStore(Closing, BasePydanticVectorStore):
             super().__init__(**{"collection": collection, "user_id": owner, **as_json(opened, embed_model)})
             self._memory, self._owned, self._embed_model = opened, owned, embed_model
             self._use(nodes)
-            # Whether vectors can be compared is asked when it matters: somebody else may be the first to add, at any moment
-            self._measured = embed_model is not None
             check_holds_nodes(self._nodes, collection)
         except BaseException:
             if owned:
@@ -219,6 +217,11 @@ class AgentMemVectorStore(Closing, BasePydanticVectorStore):
         options = search_options(query, kwargs, embeds=self._embed_model is not None)
         if options is None or ("vector" in options and not self._has_vectors()):
             return _result([])
+        try:
+            return _result(self._nodes.search(**options))
+        except (EmbedderMismatchError, VectorError):
+            if not self._caught_up():
+                raise
         return _result(self._nodes.search(**options))
 
     async def aquery(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
@@ -226,6 +229,11 @@ class AgentMemVectorStore(Closing, BasePydanticVectorStore):
         options = search_options(query, kwargs, embeds=self._embed_model is not None)
         if options is None or ("vector" in options and not await asyncio.to_thread(self._has_vectors)):
             return _result([])
+        try:
+            return _result(await self._nodes.asearch(**options))
+        except (EmbedderMismatchError, VectorError):
+            if not await asyncio.to_thread(self._caught_up):
+                raise
         return _result(await self._nodes.asearch(**options))
 
     # What they need
@@ -239,33 +247,43 @@ class AgentMemVectorStore(Closing, BasePydanticVectorStore):
 
     def _know_dimension(self, embedding: Sequence[float] | None) -> None:
         """Record the length of the first vector that comes into a new collection, or into one that was emptied."""
+        self._caught_up()
         if self._has_vectors():
             self._begin_anew(embedding)
             return
         if not embedding:
             raise VectorError("a node has no embedding: give it one, or open the store with embed_model=...")
         with contextlib.suppress(EmbedderMismatchError):  # somebody was first, with a vector of another length: this one is refused
-            self._use(self._memory.collection(self.collection, embedder=GivenVectors(len(embedding)), twins="keep"))
-        self._has_vectors()
-
-    def _has_vectors(self) -> bool:
-        """Say whether there is anything to compare a vector with: somebody else may have been the first to add."""
-        if not self._measured and self._opened.identity is not None:
-            self._use(self._memory.collection(self.collection, embedder=GivenVectors(), twins="keep"))
-            self._measured = True
-        return self._measured
+            self._memory.collection(self.collection, embedder=GivenVectors(len(embedding)), twins="keep")
+        self._caught_up()
 
     def _begin_anew(self, embedding: Sequence[float] | None) -> None:
         """Take vectors of another length from now on, if no node of anybody's is left that has one."""
-        identity = self._opened.identity
-        if self._embed_model is not None or not embedding or identity is None or identity.dim == len(embedding):
+        if self._identity is None or not embedding or self._identity.dim == len(embedding):
             return
         if self._opened.stats()["memories"]:
             raise VectorError(
-                f"the embedding has {len(embedding)} numbers, those of collection {self.collection!r} have {identity.dim}: it takes others "
-                f"once every node of every user is deleted; or choose another collection="
+                f"the embedding has {len(embedding)} numbers, those of collection {self.collection!r} have {self._identity.dim}: it takes "
+                f"others once every node of every user is deleted; or choose another collection="
             )
         self._opened.reembed(GivenVectors(len(embedding), NAME))
+        self._caught_up()
+
+    def _has_vectors(self) -> bool:
+        """Say whether there is anything to compare a vector with."""
+        return self._embed_model is not None or self._identity is not None or self._caught_up()
+
+    def _caught_up(self) -> bool:
+        """Go on with the vectors that the collection has by now; say whether these are others than before.
+
+        Somebody else may be the first to add, or the first after everything was deleted, at any moment.
+        """
+        identity = self._opened.identity
+        if self._embed_model is not None or identity is None or identity == self._identity:
+            return False
+        self._use(self._memory.collection(self.collection, embedder=GivenVectors(), twins="keep"))
+        self._identity = identity
+        return True
 
     def _eraser(self, kwargs: Mapping[str, Any]) -> Any:
         return self._nodes.purge if kwargs.get("purge") else self._nodes.delete

@@ -204,6 +204,23 @@ def test_an_emptied_collection_takes_vectors_of_another_length(path: str) -> Non
         assert nearest(again, [2.0]) == ["a"]
 
 
+async def test_a_store_that_was_open_all_along_goes_on_with_vectors_of_another_length(path: str) -> None:
+    with AgentMemVectorStore(path) as one, AgentMemVectorStore(path) as two, AgentMemVectorStore(path) as three:
+        one.add([node("a")])
+        assert nearest(two, EAST) == nearest(three, EAST) == ["a"]
+        one.clear()
+        one.add([node("b", [1.0, 0.0, 0.0])])
+        assert nearest(two, [1.0, 0.0, 0.0]) == ["b"]
+        asked = VectorStoreQuery(query_embedding=[1.0, 0.0, 0.0], similarity_top_k=10)
+        assert (await three.aquery(asked)).ids == ["b"]
+        with pytest.raises(VectorError, match="2 numbers"):
+            nearest(two, EAST)
+        one.clear()
+        one.add([node("c", [1.0])])
+        two.add([node("d", [1.0])])
+        assert nearest(two, [1.0]) == ["c", "d"]
+
+
 def test_vectors_of_nobody_knows_whom_are_made_anew_as_the_error_says(path: str) -> None:
     model = StaticEmbedding()
     given = TextNode(id_="a", text="see the table", metadata={"title": "volcanoes"})
