@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentmem_integrations import AgentMemory, ClosedError, EmbeddingError, InvalidInputError
+from agentmem_integrations import AgentMemory, ClosedError, EmbedderMismatchError, EmbeddingError, InvalidInputError
 from agentmem_integrations.embedding.any_object import BATCH, ObjectModel
 from agentmem_integrations.embedding.model import Kind, Lane, isolated
 from agentmem_integrations.embedding.queue import QueuedEmbedder
@@ -553,6 +553,37 @@ def test_an_object_may_say_its_batch_and_take_several_questions(queued: Any) -> 
             ObjectModel(type("Bad", (HashEmbedder,), {"batch": batch})())
     with pytest.raises(InvalidInputError, match="embed_query"):
         ObjectModel(type("Half", (), {"embed_documents": print})())
+
+
+def test_a_collection_opens_while_its_object_does_not_answer_and_not_if_it_answers_otherwise(opened: Opened, path: str) -> None:
+    class Unmeasured:
+        """One that does not say its dimension; 0: it does not answer."""
+
+        name = "unmeasured"
+
+        def __init__(self, dim: int) -> None:
+            self._dim = dim
+
+        def embed_query(self, text: str) -> list[float]:
+            if not self._dim:
+                raise ConnectionError
+            return vector_of(text, "query")[: self._dim]
+
+        def embed_documents(self, texts: Sequence[str]) -> list[list[float]]:
+            return [self.embed_query(text) for text in texts]
+
+    with pytest.raises(EmbeddingError):
+        opened(path, embedder=Unmeasured(0))
+    with opened(path, embedder=Unmeasured(4)) as mem:
+        mem.add("green tea", user_id="ana")
+    with opened(path, embedder=Unmeasured(0)) as mem:
+        assert [m.text for m in mem.list(user_id="ana")] == ["green tea"]
+        assert len(mem.search("tea", user_id="ana", using="text")) == 1
+        assert mem.add("black tea", user_id="ana").status == "queued"
+        with pytest.raises(EmbeddingError):
+            mem.search("tea", user_id="ana")
+    with pytest.raises(EmbedderMismatchError, match="5 dimensions"):
+        opened(path, embedder=Unmeasured(5))
 
 
 @pytest.mark.parametrize("several", [False, True])
