@@ -121,21 +121,18 @@ def _within(text: str, value: Mapping[str, Any]) -> str:
     return f"{left}{text[len(before) : len(text) - len(behind)]}{right}"
 
 
-def _unsorted(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[list[str | int], list[str]]]:
-    """Yield where in a JSON value an object has its keys in another order than the alphabet's, and in which."""
-    if isinstance(value, Mapping):
-        if list(value) != sorted(value):
-            yield [*path], [*value]
-        for key, item in value.items():
-            yield from _unsorted(item, (*path, key))
-    elif isinstance(value, list):
-        for place, item in enumerate(value):
+def _unsorted(value: dict[str, Any] | list[Any], path: tuple[str | int, ...] = ()) -> Iterator[tuple[list[str | int], list[str]]]:
+    """Yield where in JSON an object has its keys in another order than the alphabet's, and in which."""
+    if isinstance(value, dict) and list(value) != sorted(value):
+        yield [*path], [*value]
+    for place, item in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(item, dict | list):
             yield from _unsorted(item, (*path, place))
 
 
 def _ordered(value: Any, orders: Mapping[tuple[str | int, ...], list[str]], path: tuple[str | int, ...] = ()) -> Any:
     """Return a JSON value with the keys of its objects in the order that `_unsorted` told; new keys come last."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         keys = dict.fromkeys([*(key for key in orders.get(path, ()) if key in value), *value])
         return {key: _ordered(value[key], orders, (*path, key)) for key in keys}
     if isinstance(value, list):
