@@ -12,6 +12,7 @@ from ..models import KINDS, AddResult
 from .arguments import Arguments, Command, common
 from .exit_status import ERROR, OK
 from .output import Output, result_record
+from .streams import lines, say
 from .target import json_object, open_collection, scope
 
 TEXT_HELP = "what to remember; '-' reads one memory per line from stdin"
@@ -53,13 +54,14 @@ def add(args: Arguments, out: Output) -> int:
 
 def _lines(jsonl: bool) -> Iterator[tuple[int, Any]]:
     """Give the items on stdin with the numbers of their lines. All are read before any is stored: a broken file changes nothing."""
-    number = 0
+    for number, line in enumerate(lines(), 1):
+        if line.strip():
+            yield number, _object(line, number) if jsonl else line.strip()
+
+
+def _object(line: str, number: int) -> Any:
     try:
-        for number, line in enumerate(sys.stdin, 1):
-            if line.strip():
-                yield number, json.loads(line) if jsonl else line.strip()
-    except UnicodeDecodeError as error:
-        raise InvalidInputError(f"stdin is not UTF-8 after line {number} ({error.reason}): convert it; nothing was stored") from None
+        return json.loads(line)
     except (ValueError, RecursionError) as error:
         raise InvalidInputError(f"line {number} of stdin is not JSON ({error}): correct it; nothing was stored") from None
 
@@ -83,9 +85,9 @@ def _summary(results: list[AddResult], out: Output) -> None:
 def _refusals(results: list[AddResult], numbers: list[int]) -> int:
     refused = [(index, result.error) for index, result in enumerate(results) if result.error is not None]
     for index, error in refused[:SHOWN_REFUSALS]:
-        print(f"agentmem: line {numbers[index]}: {str(error).removeprefix(f'item {index}: ')}", file=sys.stderr)
+        say(f"agentmem: line {numbers[index]}: {str(error).removeprefix(f'item {index}: ')}")
     if len(refused) > SHOWN_REFUSALS:
-        print(f"agentmem: {len(refused) - SHOWN_REFUSALS:,} more lines were refused", file=sys.stderr)
+        say(f"agentmem: {len(refused) - SHOWN_REFUSALS:,} more lines were refused")
     return ERROR if refused else OK
 
 

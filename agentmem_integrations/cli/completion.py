@@ -12,6 +12,15 @@ from .output import Output
 
 FILES: Final = ("db", "file")  # arguments that name a file
 
+# Line by line, since a name may have spaces in it; what was typed of it may have them quoted. No mapfile: macOS has bash 3.2
+_BASH_FILES: Final = (
+    "_agentmem_files() {",
+    r"  local start=${word//\\/} found",
+    r"""  start=${start#\"} start=${start#\'}""",
+    """  while IFS= read -r found; do COMPREPLY+=("$found"); done < <(compgen -f -- "$start")""",
+    "}",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -83,6 +92,7 @@ def bash(found: list[Completed]) -> str:
     """Return the script for bash: words only."""
     lines = [
         "# Load with: source <(agentmem completion bash)",
+        *_BASH_FILES,
         "_agentmem() {",
         "  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command= w",
     ]
@@ -91,18 +101,18 @@ def bash(found: list[Completed]) -> str:
         + "|".join(c.name for c in found)
         + ") command=$w; break;; esac; done"
     ]
-    lines += ["  COMPREPLY=()", "  case $command,$before in"]
+    lines += ["  COMPREPLY=()", "  case $command,$before in", "    ,--db) _agentmem_files; return;;"]  # also before the command
     for command in found:
         for option in command.options:
             pattern = "|".join(f"{command.name},{name}" for name in option.names)
             if option.file:
-                lines.append(f'    {pattern}) COMPREPLY=($(compgen -f -- "$word")); return;;')
+                lines.append(f"    {pattern}) _agentmem_files; return;;")
             elif option.takes is not None:
                 lines.append(f'    {pattern}) COMPREPLY=($(compgen -W "{" ".join(option.values)}" -- "$word")); return;;')
     lines += ["  esac", "  case $command in"]
     for command in found:
         words = " ".join([*command.values, *(name for option in command.options for name in option.names)])
-        files = '; [[ $word == -* ]] || COMPREPLY+=($(compgen -f -- "$word"))' if command.file else ""
+        files = "; [[ $word == -* ]] || _agentmem_files" if command.file else ""
         lines.append(f'    {command.name}) COMPREPLY=($(compgen -W "{words}" -- "$word")){files};;')
     lines.append(f'    *) COMPREPLY=($(compgen -W "{" ".join(c.name for c in found)} --help --version" -- "$word"));;')
     return "\n".join([*lines, "  esac", "}", "complete -o filenames -F _agentmem agentmem"])

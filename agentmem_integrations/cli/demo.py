@@ -11,6 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ..config import MEMORY_URL
 from ..models import AddResult, Hit, Memory, UserId
 from .arguments import Arguments, Command
 from .exit_status import OK
@@ -131,10 +132,14 @@ def _show_figures(run: Run, out: Output) -> None:
     stored = f"{len(run.turns)} turns {'checked' if run.known else 'stored'} in {run.store_ms:.0f} ms"
     searched = f"search median {statistics.median(run.search_ms):.1f} ms"
     out.line(out.bold(f"Ready in {run.ready_ms:.0f} ms · {stored} · {searched}"))
-    out.line(out.bold(f"{run.memories} memories · file {run.file_bytes / 1024:.0f} KiB"))
+    kept = run.db != MEMORY_URL
+    out.line(out.bold(f"{run.memories} memories · {f'file {run.file_bytes / 1024:.0f} KiB' if kept else 'kept nowhere'}"))
     db = f"--db {shlex.quote(run.db)}"
     whose = f"--user {shlex.quote(run.user)}" if isinstance(run.user, str) else "--shared"
     out.line("\nWhat to try next")
+    if not kept:
+        out.line(f"  agentmem demo --db demo.db   {out.dim('# in a file, which can be asked more')}")
+        return
     out.line(f'  agentmem search "Who keeps her spare key?" {whose} {db} --explain')
     out.line(f"  agentmem list {whose} {db} --limit 5")
     out.line(f"  agentmem demo {db}{'' if run.user == USER else f' {whose}'}   {out.dim('# again: it knows all of this')}")

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ..config import MEMORY_URL
 from ..errors import StorageError
 from ..models import Identity
 from .doctor_check import Check, Level
 from .output import memories
+from .target import is_special
 
 if TYPE_CHECKING:
     from ..storage.sqlite.file.diagnose import FileState
@@ -20,8 +22,8 @@ ROOM: Final = 100 * 2**20  # bytes that should be free, or as many as the file h
 
 def check_file(path: str, namespace: str, embedder: str | None) -> Iterator[Check]:
     """Look at the memory file and the collection that the options name; `embedder` is the chosen spec."""
-    if "://" in path:
-        yield Check("ok", "file", f"{path} is no file")
+    if unfit := _no_file(path):
+        yield unfit
         return
     file = Path(path)
     yield from _folder(file)
@@ -41,6 +43,24 @@ def check_file(path: str, namespace: str, embedder: str | None) -> Iterator[Chec
     yield from _state(path, state)
     yield from _collections(state, namespace, embedder)
     yield from _owed(state)
+
+
+def _no_file(path: str) -> Check | None:
+    """Say why the path can be no memory file, if so. A device may let itself be opened, and even look empty."""
+    other = "name another file with --db"
+    if path == MEMORY_URL:
+        return Check("problem", "file", f"{path} lasts as long as its process, and the commands keep nothing in it", other)
+    if "://" in path:
+        return Check("problem", "file", f"{path} is no file", other)
+    if os.path.isdir(path):  # noqa: PTH112 - pathlib raises for a name that is too long
+        return Check("problem", "file", f"{path} is a directory", f"name a file in it, such as {Path(path) / 'memory.db'}")
+    if is_special(path):
+        return Check("problem", "file", f"{path} is a device, a pipe or a socket", other)
+    try:
+        Path(path).absolute()
+    except OSError:
+        return Check("problem", "folder", "the one that this was started in is gone", "cd to one that is there")
+    return None
 
 
 def _folder(file: Path) -> Iterator[Check]:

@@ -90,7 +90,10 @@ def _database() -> Iterator[Check]:
 
         versions = database_versions()
     except ImportError as error:
-        yield Check("problem", "SQLite", f"{error.name} cannot be imported", "pip install --force-reinstall apsw")
+        module = (error.name or "apsw").partition(".")[0]
+        name = next((package.name for package in PACKAGES if package.name.replace("-", "_") == module), module)
+        said = f"cannot be looked at while {module} cannot be imported"
+        yield Check("problem", "SQLite", said, f"pip install --force-reinstall {name}")
     except AgentMemError as error:  # it says the way out, which depends on the platform
         yield Check("problem", "SQLite", str(error))
     else:

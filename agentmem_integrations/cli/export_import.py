@@ -8,6 +8,7 @@ from ..errors import InvalidInputError
 from .arguments import Arguments, Command, common
 from .exit_status import OK
 from .output import Output, memories
+from .streams import binary_stdin, writing
 from .target import open_collection, owner
 
 STREAM = "-"
@@ -19,13 +20,14 @@ def export(args: Arguments, out: Output) -> int:
     if out.json and args.file == STREAM:
         raise InvalidInputError("--json and - would both write to stdout: name a file")
     with open_collection(args, must_exist=True) as mem:
-        written = mem.export(
-            sys.stdout.buffer if args.file == STREAM else args.file, user_id=user, vectors=args.vectors, overwrite=args.overwrite,
-            progress=sys.stderr.isatty() and args.file != STREAM,
-        )  # fmt: skip
+        if args.file == STREAM:
+            with writing():
+                mem.export(sys.stdout.buffer, user_id=user, vectors=args.vectors)
+            return OK
+        written = mem.export(args.file, user_id=user, vectors=args.vectors, overwrite=args.overwrite, progress=sys.stderr.isatty())
     if out.json:
         out.document({"exported": written, "file": args.file})
-    elif args.file != STREAM:
+    else:
         out.line(f"exported {memories(written)} to {args.file}")
     return OK
 
@@ -48,8 +50,11 @@ def import_(args: Arguments, out: Output) -> int:
         nonlocal read
         read = done
 
-    with open_collection(args, embeds=True) as mem:
-        imported = mem.import_(sys.stdin.buffer if args.file == STREAM else args.file, progress=count)
+    from ..pipeline.export_import.importing import opened  # here, so that `agentmem --help` does not load numpy
+
+    # First what is read: where there is none, no empty memory file is left behind
+    with binary_stdin() if args.file == STREAM else opened(args.file) as source, open_collection(args, embeds=True) as mem:
+        imported = mem.import_(source, progress=count)
     if out.json:
         out.document({"imported": imported, "known": read - imported})
     else:

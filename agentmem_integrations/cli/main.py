@@ -1,15 +1,13 @@
 """From the words of a command line to an exit status."""
 
 import argparse
-import contextlib
-import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from .. import __version__
-from ..errors import AgentMemError, InvalidInputError
+from ..errors import AgentMemError, InvalidInputError, shown
 from .add import ADD
 from .arguments import Arguments, Command, common
 from .completion import COMPLETION
@@ -21,6 +19,7 @@ from .export_import import BACKUP, EXPORT, IMPORT
 from .maintenance import JOBS, REEMBED, REPAIR, VERIFY
 from .output import Output
 from .search_get_list import GET, HISTORY, LIST, SEARCH, STATS
+from .streams import drop, flush, prepare, say, some_stderr
 from .update_delete_purge import DELETE, PURGE, UPDATE
 
 EXAMPLES = """\
@@ -54,27 +53,49 @@ def main(argv: Sequence[str] | None = None) -> int:
         SystemExit: after `--help`, `--version` and usage errors, as argparse does.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    _speak_utf8()
+    with some_stderr():
+        try:
+            prepare()
+            return _flushed(words)
+        except AgentMemError as error:
+            say(f"agentmem: {error}")
+        except BrokenPipeError:  # of the help, or of a benchmark's tables
+            drop(sys.stdout)
+            return OK
+        except OSError as error:
+            say(f"agentmem: {_refused(error)}")
+        except KeyboardInterrupt:
+            say("")
+            return INTERRUPTED
+        return ERROR
+
+
+def _flushed(words: list[str]) -> int:
     try:
         status = _run(words)
-        sys.stdout.flush()  # here, where a closed pipe is still ours to handle
-    except AgentMemError as error:
-        print(f"agentmem: {error}", file=sys.stderr)
-        return ERROR
-    except KeyboardInterrupt:
-        print(file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        _drop_stdout()
-        return OK
+    except SystemExit:  # of `--help` and `--version`, which print as well
+        flush()
+        raise
+    flush()
     return status
+
+
+def _refused(error: OSError) -> str:
+    """Say what the operating system refused, where no layer below has said it better."""
+    if error.filename is None:
+        try:
+            os.getcwd()  # noqa: PTH109 - no path is wanted, only whether there is one
+        except OSError:
+            return "the folder that this was started in is gone: cd to one that is there"
+    what = f"{shown(error.filename)}: " if error.filename is not None else ""
+    return f"{what}{error.strerror or error}"
 
 
 def _run(words: list[str]) -> int:
     if words[:1] == ["bench"]:  # its options are its own: argparse must not read them
         from ..bench.command import main as bench
 
-        return bench(words[1:])
+        return ERROR if bench(words[1:]) else OK
     grammar = parser()
     args = grammar.parse_args(words, namespace=Arguments())
     if args.command is None:
@@ -104,19 +125,3 @@ def parser() -> argparse.ArgumentParser:
     bench.add_argument("rest", nargs=argparse.REMAINDER)
     top.set_defaults(grammar=top)
     return top
-
-
-def _speak_utf8() -> None:
-    # A pipe on Windows would turn a memory's text into an encoding error, and so would a path that is no UTF-8
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding=None if sys.stdout.isatty() else "utf-8", errors="backslashreplace")
-    if isinstance(sys.stderr, io.TextIOWrapper):  # the default of Python's own, but not of every stream put in its place
-        sys.stderr.reconfigure(errors="backslashreplace")
-    if isinstance(sys.stdin, io.TextIOWrapper) and not sys.stdin.isatty() and sys.stdin.encoding.lower() != "utf-8":
-        sys.stdin.reconfigure(encoding="utf-8")
-
-
-def _drop_stdout() -> None:
-    # Whoever read us has seen enough. The interpreter flushes stdout once more at exit, and would complain then.
-    with contextlib.suppress(OSError), open(os.devnull, "w") as nowhere:  # noqa: PTH123  # os.devnull is a name, not a path
-        os.dup2(nowhere.fileno(), sys.stdout.fileno())

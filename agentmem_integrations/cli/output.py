@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from ..models import AddResult, Event, Hit, Memory
+from .streams import writing
 
 MEMORY_FIELDS: Final = (
     "id", "text", "kind", "metadata", "user_id", "agent_id", "session_id", "role", "name", "occurred_at", "created_at",
@@ -46,11 +47,12 @@ class Output:
 
     def document(self, value: Any) -> None:
         """Print one JSON document, on one line unless a person is looking."""
-        print(json.dumps(value, ensure_ascii=False, default=_plain, indent=2 if sys.stdout.isatty() else None))
+        self.line(json.dumps(value, ensure_ascii=False, default=_plain, indent=2 if sys.stdout.isatty() else None))
 
     def line(self, text: str = "") -> None:
         """Print a line."""
-        print(text)
+        with writing():
+            print(text)
 
     def block(self, head: str, text: str, lines: int = 3) -> None:
         """Print `head` and, to its right, `text` in at most so many lines."""

@@ -1,11 +1,11 @@
 """Which memories a command is about: the file, and whose."""
 
-import contextlib
 import json
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..config import MEMORY_URL
 from ..errors import EmbedderMismatchError, InvalidInputError, NotFoundError, ScopeError, StorageError, shown
 from ..models import SHARED, UserId
 from .arguments import Arguments
@@ -31,16 +31,31 @@ def open_collection(args: Arguments, *, must_exist: bool = False, embeds: bool =
         options: More of `AgentMemory`'s.
 
     Raises:
+        InvalidInputError: it would be gone when the command ends.
         NotFoundError: `must_exist`, and there is none.
         EmbedderMismatchError: another embedder made its vectors.
     """
     path, namespace = args.path(), args.collection()
-    if must_exist and "://" not in path:
-        _check_there(path, namespace)
+    if path == MEMORY_URL:
+        raise InvalidInputError(
+            f"{MEMORY_URL} lasts as long as its process: this command would find nothing in it, and keep nothing. "
+            f"Name a file with --db or AGENTMEM_DB"
+        )
+    if "://" not in path:
+        if is_special(path):  # SQLite would find a device empty, and fail later
+            raise InvalidInputError(f"{path} is a device, a pipe or a socket: name a file with --db or AGENTMEM_DB")
+        if must_exist:
+            _check_there(path, namespace)
     try:
         return open_memory(path, namespace=namespace, embedder=args.embedder_spec() if embeds else None, **options)
     except EmbedderMismatchError as error:
         raise EmbedderMismatchError(f"{error}. Here: --embedder with that one, or --embedder none to go by words alone") from error
+
+
+def is_special(path: str) -> bool:
+    """Say whether something lies there that is neither a file nor a directory."""
+    # os.path, because pathlib raises for a name that is too long
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)  # noqa: PTH110, PTH112, PTH113
 
 
 def _check_there(path: str, namespace: str) -> None:
@@ -48,9 +63,13 @@ def _check_there(path: str, namespace: str) -> None:
         raise NotFoundError(f"there is no memory file {shown(path)}: name one with --db or AGENTMEM_DB; `agentmem add` makes it")
     from ..build import look_at_file
 
-    there: list[str] = []
-    with contextlib.suppress(StorageError):  # opening it says what is wrong with it
-        there = list(look_at_file(path, check=False).collections)
+    try:
+        state = look_at_file(path, check=False)
+    except StorageError:  # opening it says what is wrong with it
+        return
+    if not state.schema:
+        raise NotFoundError(f"{shown(path)} is empty: restore a backup if there was something in it; `agentmem add` begins anew")
+    there = list(state.collections)
     if there and namespace not in there:
         names = ", ".join(map(shown, there[:10])) + (", ..." if len(there) > 10 else "")
         raise NotFoundError(f"there is no collection {shown(namespace)} in {shown(path)}: --namespace takes one of {names}")

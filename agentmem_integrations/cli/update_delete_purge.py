@@ -1,7 +1,6 @@
 """`agentmem update`, `delete` and `purge`: what changes memories."""
 
 import argparse
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +10,7 @@ from .arguments import Arguments, Command, common, narrowing
 from .exit_status import DECLINED, OK
 from .output import Output, memories, memory_record
 from .search_get_list import show
+from .streams import ask, can_be_asked, say
 from .target import json_object, open_collection, owner, scope, whose
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def delete(args: Arguments, out: Output) -> int:
     ids = list(dict.fromkeys(args.id))
     with open_collection(args, must_exist=True) as mem:
         if not ids and not args.yes and not _confirmed(mem, select, args):
-            print("nothing was deleted", file=sys.stderr)
+            say("nothing was deleted")
             return DECLINED
         deleted = mem.delete(ids or None, **select)
     if out.json:
@@ -85,7 +85,7 @@ def purge(args: Arguments, out: Output) -> int:
     ids = list(dict.fromkeys(args.id))
     with open_collection(args, must_exist=True) as mem:
         if not args.yes and not _sure(len(ids), args):
-            print("nothing was erased", file=sys.stderr)
+            say("nothing was erased")
             return DECLINED
         purged = mem.purge(ids or None, **select, collections="all" if args.all_collections else "this")
     if out.json:
@@ -117,11 +117,10 @@ def _sure(ids: int, args: Arguments) -> bool:
     who = whose(args)
     what = memories(ids) if ids else "all memories" if args.kind is None and args.filter is None else "the selected memories"
     what += f" of {who}" if who else ""
-    if not sys.stdin.isatty():
+    if not can_be_asked():
         raise InvalidInputError(f"this would erase {what} for good: pass --yes if that is what you want")
     where = "in every collection of" if args.all_collections else "in"
-    print(f"Erase {what} {where} {args.path()} for good, with their history? [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    return ask(f"Erase {what} {where} {args.path()} for good, with their history?")
 
 
 def _confirmed(mem: "AgentMemory", select: Mapping[str, Any], args: Arguments) -> bool:
@@ -129,7 +128,6 @@ def _confirmed(mem: "AgentMemory", select: Mapping[str, Any], args: Arguments) -
     what = f"{memories(count)}{' or more' if count == COUNTED else ''} of {whose(args)}"
     if not count:
         raise NotFoundError(f"there are no such memories of {whose(args)}")
-    if not sys.stdin.isatty():
+    if not can_be_asked():
         raise InvalidInputError(f"this would delete {what}: pass --yes if that is what you want")
-    print(f"Delete {what}? [y/N] ", end="", file=sys.stderr, flush=True)  # not on stdout, which may be a file
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    return ask(f"Delete {what}?")

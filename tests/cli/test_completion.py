@@ -49,6 +49,7 @@ def test_the_shell_can_read_it(shell: str, capsys: Capture) -> None:
         ("agentmem completion ", "-h --help bash fish zsh"),
         ("agentmem export ./out", "./out.jsonl"),
         ("agentmem list --db ./out", "./out.jsonl"),
+        ("agentmem --db ./out", "./out.jsonl"),
         ("agentmem search --user ", ""),
     ],
 )
@@ -66,6 +67,21 @@ def test_bash_completes(said: str, offered: str, tmp_path: Path, capsys: Capture
     words = said.split(" ")
     done = subprocess.run(["bash", "-c", program, "bash", *words], capture_output=True, text=True, check=True, timeout=60, cwd=tmp_path)
     assert (sorted(done.stdout.split()), done.stderr) == (sorted(offered.split()), "")
+
+
+@pytest.mark.parametrize("typed", ["x", "x\\ ", "'x ", '"x y', "./x"], ids=["bare", "escaped", "quoted", "doubly quoted", "in a folder"])
+def test_a_file_with_a_space_in_its_name_is_one_word_in_bash(typed: str, tmp_path: Path, capsys: Capture) -> None:
+    if shutil.which("bash") is None:
+        pytest.skip("bash is not here")
+    (tmp_path / "x y.jsonl").touch()
+    (tmp_path / "x *.jsonl").touch()  # which a shell must not take for a pattern
+    (tmp_path / "completion").write_text(script("bash", capsys), encoding="utf-8")
+    program = 'source ./completion; COMP_WORDS=(agentmem import -h "$1"); COMP_CWORD=3; _agentmem; printf "%s\\n" "${COMPREPLY[@]}"'
+    done = subprocess.run(["bash", "-c", program, "bash", typed], capture_output=True, text=True, check=True, timeout=60, cwd=tmp_path)
+    names = ["x y.jsonl"] if typed.endswith("y") else ["x *.jsonl", "x y.jsonl"]
+    folder = "./" if typed.startswith("./") else ""
+    offered = [line for line in done.stdout.splitlines() if not line.startswith("-")]
+    assert (sorted(offered), done.stderr) == ([f"{folder}{name}" for name in names], "")
 
 
 def test_an_unknown_shell_is_a_usage_error(capsys: Capture) -> None:
