@@ -11,7 +11,7 @@ from ..errors import InvalidInputError
 from ..models import KINDS, AddResult
 from .arguments import Arguments, Command, common
 from .exit_status import ERROR, OK
-from .output import Output, result_record
+from .output import Output, in_words_of_the_command, result_record
 from .streams import lines, say
 from .target import json_object, open_collection, scope
 
@@ -85,7 +85,7 @@ def _summary(results: list[AddResult], out: Output) -> None:
 def _refusals(results: list[AddResult], numbers: list[int]) -> int:
     refused = [(index, result.error) for index, result in enumerate(results) if result.error is not None]
     for index, error in refused[:SHOWN_REFUSALS]:
-        say(f"agentmem: line {numbers[index]}: {str(error).removeprefix(f'item {index}: ')}")
+        say(f"agentmem: line {numbers[index]}: {in_words_of_the_command(str(error)).removeprefix(f'item {index}: ')}")
     if len(refused) > SHOWN_REFUSALS:
         say(f"agentmem: {len(refused) - SHOWN_REFUSALS:,} more lines were refused")
     return ERROR if refused else OK

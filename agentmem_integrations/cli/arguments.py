@@ -29,7 +29,7 @@ class Arguments(argparse.Namespace):
 
     def collection(self) -> str:
         """Return the collection: `--namespace`, else AGENTMEM_NAMESPACE, else `default`."""
-        return self.namespace or os.environ.get("AGENTMEM_NAMESPACE") or "default"
+        return self.namespace if self.namespace is not None else os.environ.get("AGENTMEM_NAMESPACE") or "default"
 
     def embedder_spec(self) -> str | None:
         """Return the embedder: `--embedder`, else AGENTMEM_EMBEDDER, else `static`; None for `none`."""
@@ -42,8 +42,11 @@ class Arguments(argparse.Namespace):
         return None if spec == "none" else spec
 
     def path(self, default: str = "memory.db") -> str:
-        """Return the memory file: `--db`, else AGENTMEM_DB, else `default`."""
-        return self.db or os.environ.get("AGENTMEM_DB") or default
+        """Return the memory file: `--db`, else AGENTMEM_DB, else `default`.
+
+        An option that was given empty, as by a variable that is not set, is none of the others: it is refused.
+        """
+        return self.db if self.db is not None else os.environ.get("AGENTMEM_DB") or default
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ def settings(args: Arguments) -> Iterator[Setting]:
     for field in fields(Settings):
         if field.name in said:
             option, variable = OPTIONS[field.name]
-            source = "option" if getattr(args, option) else "environment" if os.environ.get(variable) else "default"
+            source = "option" if getattr(args, option) is not None else "environment" if os.environ.get(variable) else "default"
             yield Setting(field.name, said[field.name], source)
         else:
             yield Setting(field.name, field.default, "default")

@@ -64,7 +64,7 @@ class Run:
 
 def demo(args: Arguments, out: Output) -> int:
     """Store the sample conversation and ask it the questions."""
-    run = Run(args.db or "demo.db", owner(args) or USER)  # not AGENTMEM_DB: a demonstration stays out of real memory
+    run = Run("demo.db" if args.db is None else args.db, owner(args) or USER)  # not AGENTMEM_DB: a demonstration stays out of real memory
     start = time.perf_counter()
     with open_memory(run.db) as mem:
         mem.search(QUESTIONS[0][0], user_id=run.user)  # loads the embedder, which is not what storing takes

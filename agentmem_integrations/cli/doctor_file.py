@@ -48,6 +48,8 @@ def check_file(path: str, namespace: str, embedder: str | None) -> Iterator[Chec
 def _no_file(path: str) -> Check | None:
     """Say why the path can be no memory file, if so. A device may let itself be opened, and even look empty."""
     other = "name another file with --db"
+    if not path:
+        return Check("problem", "file", "the name after --db is empty", other)
     if path == MEMORY_URL:
         return Check("problem", "file", f"{path} lasts as long as its process, and the commands keep nothing in it", other)
     if "://" in path:

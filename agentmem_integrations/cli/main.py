@@ -17,7 +17,7 @@ from .doctor import DOCTOR
 from .exit_status import ERROR, INTERRUPTED, OK
 from .export_import import BACKUP, EXPORT, IMPORT
 from .maintenance import JOBS, REEMBED, REPAIR, VERIFY
-from .output import Output
+from .output import Output, in_words_of_the_command
 from .search_get_list import GET, HISTORY, LIST, SEARCH, STATS
 from .streams import drop, flush, prepare, say, some_stderr
 from .update_delete_purge import DELETE, PURGE, UPDATE
@@ -58,7 +58,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             prepare()
             return _flushed(words)
         except AgentMemError as error:
-            say(f"agentmem: {error}")
+            say(f"agentmem: {in_words_of_the_command(str(error))}")
+        except ImportError as error:
+            if error.name is None or error.name.startswith(__name__.partition(".")[0]):
+                raise  # a mistake of this package, and no missing one
+            say(f"agentmem: {error.name} cannot be imported, and is needed: `agentmem doctor` says what to do")
         except BrokenPipeError:  # of the help, or of a benchmark's tables
             drop(sys.stdout)
             return OK

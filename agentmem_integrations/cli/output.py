@@ -19,6 +19,13 @@ MEMORY_FIELDS: Final = (
 )  # fmt: skip
 """The fields of a memory in JSON output. Named one by one: they are a promise to scripts, the class may grow others."""
 
+_WORDS: Final = {
+    "overwrite=True": "--overwrite",
+    ", or pass truncate=True": "",
+    ", pass api_key=..., or pass the base_url of": ", or OPENAI_BASE_URL for",
+}
+"""What messages of the library advise to pass, and how the command takes it."""
+
 _PART_NAMES: Final = {"text": "words", "similarity": "meaning"}
 _VISIBLE: Final = 0.0005  # less is 0.000 in print
 _CONTROL: Final = {c: "\N{REPLACEMENT CHARACTER}" for c in (*range(0x20), *range(0x7F, 0xA0)) if not chr(c).isspace()}
@@ -72,6 +79,13 @@ class Output:
 def clean(text: str) -> str:
     """Return the text on one line, without the control characters by which a memory could take over a terminal."""
     return " ".join(text.split()).translate(_CONTROL)
+
+
+def in_words_of_the_command(message: str) -> str:
+    """Return an error's message with the options of the command in place of the arguments of the library."""
+    for argument, option in _WORDS.items():
+        message = message.replace(argument, option)
+    return message
 
 
 def memories(count: int) -> str:
