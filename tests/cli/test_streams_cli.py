@@ -203,8 +203,8 @@ def test_a_folder_that_is_gone_is_an_error(words: str, db: str, tmp_path: Path) 
 
 def test_an_error_that_no_layer_has_told_names_its_file(db: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     def refused(*words: object, **options: object) -> None:
-        raise PermissionError(13, "Permission denied", "/root/secret")
+        raise PermissionError(13, "Permission denied", "/srv/memories")
 
     monkeypatch.setattr("agentmem_integrations.cli.target.open_memory", refused)
     assert main(["list", "--user", "ana", "--db", db]) == 2
-    assert capsys.readouterr().err == "agentmem: '/root/secret': Permission denied\n"
+    assert capsys.readouterr().err == "agentmem: '/srv/memories': Permission denied\n"
