@@ -26,8 +26,9 @@ def prepare() -> None:
         sys.stdout.reconfigure(encoding=None if sys.stdout.isatty() else "utf-8", errors="backslashreplace")
     if isinstance(sys.stderr, io.TextIOWrapper):  # the default of Python's own, but not of every stream put in its place
         sys.stderr.reconfigure(errors="backslashreplace")
-    if isinstance(sys.stdin, io.TextIOWrapper) and not sys.stdin.isatty() and sys.stdin.encoding.lower() != "utf-8":
-        sys.stdin.reconfigure(encoding="utf-8")
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        # Wrong bytes come through as lone surrogates: the decoder, which works on blocks, could not name their line
+        sys.stdin.reconfigure(encoding=None if sys.stdin.isatty() else "utf-8", errors="surrogateescape")
 
 
 @contextlib.contextmanager
@@ -106,9 +107,6 @@ def lines() -> Iterator[str]:
         InvalidInputError: stdin is closed, cannot be read, or is not UTF-8.
     """
     with _reading() as stdin:
-        if isinstance(stdin, io.TextIOWrapper):
-            # Wrong bytes come through as lone surrogates: the decoder, which works on blocks, could not name their line
-            stdin.reconfigure(errors="surrogateescape")
         for number, line in enumerate(stdin, 1):
             if number == 1 and line.startswith(_UTF16):
                 raise InvalidInputError("stdin is UTF-16: convert it to UTF-8; nothing was stored")

@@ -119,6 +119,15 @@ def test_a_question_that_cannot_be_shown_is_not_answered(db: str, monkeypatch: p
         assert len(mem.list(user_id="ana")) == 2
 
 
+def test_an_answer_that_is_no_text_is_no(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.TextIOWrapper):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stdin", Terminal(io.BytesIO(b"\xe9\n"), encoding="utf-8"))
+    assert main(["delete", "--user", "ana", "--db", db]) == 1
+
+
 # stdin
 
 
