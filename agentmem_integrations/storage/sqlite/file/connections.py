@@ -5,7 +5,6 @@ writer nor hold it up. A store in RAM is one connection for all, guarded by the 
 knows no write-ahead log and answers BUSY to readers beside a writer.
 """
 
-import ctypes
 import itertools
 import logging
 import os
@@ -93,7 +92,7 @@ class Connections:
         """Hold the writer inside a transaction: committed on a clean exit, rolled back on any exception."""
         with self._gate, self._lock, reported(self.path):
             connection = self._usable_writer()
-            self._check_there(connection)
+            self._check_there()
             if connection.in_transaction:  # an interrupt came between the statements below, or while one was rolled back
                 connection.execute("ROLLBACK")
             try:
@@ -229,8 +228,7 @@ class Connections:
         try:
             return self._pool.pop()
         except IndexError:
-            if self._writer is not None:
-                self._check_there(self._writer)  # SQLite would make an empty file in the place of one that was removed
+            self._check_there()  # SQLite would make an empty file in the place of one that was removed
             return self._open(READER_CACHE_KIB)
 
     def _taken_apart(self) -> apsw.Connection:
@@ -249,13 +247,9 @@ class Connections:
         if self._writer is None and self.in_memory:
             raise StorageError("a memory:// store cannot be used in a forked child: open one there, or use a file")
 
-    def _check_there(self, connection: apsw.Connection) -> None:
+    def _check_there(self) -> None:
         """Refuse to go on with a file that was removed or replaced: what is stored in it would be gone with the last handle."""
-        if self.in_memory:
-            return
-        moved = ctypes.c_int(0)
-        connection.file_control("main", apsw.SQLITE_FCNTL_HAS_MOVED, ctypes.addressof(moved))
-        if moved.value:
+        if self._there is not None and _file_id(self.file) != self._there:
             raise StorageError(
                 f"{self.path} was removed or replaced while it was open, and nothing more is stored in it: put it back, or close this "
                 "memory and open it anew"
@@ -279,11 +273,14 @@ class Connections:
         self._lock = threading.RLock()
         self._pool: deque[apsw.Connection] = deque()
         self._writer = None
+        self._there: tuple[int, int] | None = None  # which file it is, once it is open
         self._checkpointer = Checkpointer(lambda: self._open(READER_CACHE_KIB), lambda: self._gate, _patience)
 
     def _open_writer(self) -> apsw.Connection:
+        self._check_there()  # it may be opened for the second time, after a failing disk
         self._writer = self._open(WRITER_CACHE_KIB)
         if not self.in_memory:
+            self._there = _file_id(self.file)
             self._checkpointer.watch(self._writer)
         return self._writer
 
@@ -359,6 +356,14 @@ def reported(path: str) -> Iterator[None]:
         raise StorageError(f"{path}: SQLite refused a statement ({type(e).__name__}: {e}): please report this") from e
 
 
+def _file_id(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - for every write: a Path would cost as much again
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _absolute(path: str) -> str:
     try:
         return str(Path(path).absolute())
@@ -371,9 +376,9 @@ def _claim(path: Path) -> None:
 
     A file that is there is not opened here: closing it would drop the locks of every connection this process has to it.
     """
-    if path.is_dir():
-        raise NotADatabaseError(f"{path} is a directory: name a file in it, such as {path / 'memory.db'}")
     try:
+        if path.is_dir():
+            raise NotADatabaseError(f"{path} is a directory: name a file in it, such as {path / 'memory.db'}")
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError as e:
         if not path.exists():  # a link to nowhere: SQLite makes the file where it points
