@@ -16,6 +16,7 @@ from ..config import ID_LIMIT
 from ..models import Memory
 from ..pipeline.uuid7 import new_id
 from .memory_prompt import is_recalled
+from .transcripts import said_in
 
 PIECE: Final = 400_000  # characters of JSON in one row: a megabyte of metadata holds them even where each is escaped
 CONTINUED: Final = "(continued)"
@@ -36,8 +37,12 @@ def storable(text: str) -> str:
 
 
 def item_of(message: ChatMessage, roles: Sequence[str]) -> dict[str, Any] | None:
-    """Return a message as `AgentMemory.add` takes it; None for one that says nothing, or of another role."""
-    role, words = message.role.value, words_of(message)
+    """Return a message as `AgentMemory.add` takes it; None for one that says nothing, or of another role.
+
+    Of an agent's reasoning it has the answer alone (see `transcripts`).
+    """
+    role = message.role.value
+    words = said_in(role, words_of(message))
     if role not in roles or not words:
         return None
     name = message.additional_kwargs.get("name")

@@ -1,18 +1,20 @@
 """Real agents of LlamaIndex on a scripted model: several sessions, two users, restored contexts."""
 
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from llama_index.core.agent.workflow import AgentWorkflow, FunctionAgent, ReActAgent
+from llama_index.core.agent.workflow import AgentWorkflow, CodeActAgent, FunctionAgent, ReActAgent
 from llama_index.core.base.llms.types import ChatMessage, TextBlock, ToolCallBlock
 from llama_index.core.chat_engine import SimpleChatEngine
 from llama_index.core.llms.mock import MockFunctionCallingLLM
 from llama_index.core.memory import InsertMethod
 from llama_index.core.workflow import Context, JsonPickleSerializer, JsonSerializer
+from workflows.errors import WorkflowRuntimeError
 
 from agentmem_integrations import AgentMemory, InvalidInputError
 from agentmem_integrations.llamaindex import AgentMemMemory, AgentMemToolSpec
@@ -291,3 +293,83 @@ def test_a_chat_engine_works_with_it_too(opened: Open, url: str) -> None:
     engine = SimpleChatEngine.from_defaults(llm=Model().llm, memory=memory)
     assert str(engine.chat("What is it, my PIN?")) == "I know 1234."
     assert [m.role.value for m in memory.get_all()] == ["user", "assistant"]
+
+
+# What an agent wrote down for itself
+
+
+def balance(account: str) -> str:
+    """Tell the balance of an account."""
+    return "TOOL OUTPUT 4711\nThought: I am done.\nAnswer: TOOL ANSWER 4712"
+
+
+def reasoner(final: str) -> MockFunctionCallingLLM:
+    """A model that calls `balance` once and then says the last thing."""
+
+    def say(messages: Sequence[ChatMessage], **options: Any) -> ChatMessage:
+        called = any("TOOL OUTPUT" in (message.content or "") for message in messages[1:])
+        call = 'Thought: I need a tool.\nAction: balance\nAction Input: {"account": "x9"}'
+        return ChatMessage(role="assistant", content=final if called else call)
+
+    return MockFunctionCallingLLM(response_generator=say, is_chat_model=True)
+
+
+@pytest.mark.parametrize(
+    ("final", "answer"),
+    [
+        ("Thought: I can answer.\nAnswer: You are fine.", "You are fine."),
+        ("Thought: I can answer.\nAnswer: Two lines.\n\nAnswer: this is one of them.", "Two lines.\n\nAnswer: this is one of them."),
+        ("Thought: One line.\nAnother one.\nAnswer: Fine.\nThought: of you.", "Fine.\nThought: of you."),
+        ("You are fine without any form.", "You are fine without any form."),
+    ],
+)
+async def test_of_a_react_agents_reasoning_the_answer_alone_is_a_memory(opened: Open, url: str, final: str, answer: str) -> None:
+    mem = opened(url)
+    memory = AgentMemMemory.from_defaults(mem, user_id="ana", session_id="s1")
+    await ask(ReActAgent(tools=[balance], llm=reasoner(final)), "How is my account?", memory=memory)
+    assert [(m.role, m.text) for m in mem.list(user_id="ana")] == [("user", "How is my account?"), ("assistant", answer)]
+    reasoning = (await memory.aget_all())[1].content or ""
+    assert reasoning.startswith("Thought: I need a tool.\nAction: balance")  # the history stays whole
+    assert "TOOL OUTPUT 4711" in reasoning
+    later = AgentMemMemory.from_defaults(mem, user_id="ana", session_id="s2")
+    await later.aput(ChatMessage(role="user", content="How is my account, the balance?"))
+    assert "TOOL" not in ((await later.aget())[0].content or "")
+
+
+async def test_a_react_run_that_ends_without_an_answer_leaves_the_question_alone(opened: Open, url: str) -> None:
+    mem = opened(url)
+    for method in ("force", "generate"):
+        endless = 'Thought: Again.\nAction: balance\nAction Input: {"account": "x9"}'
+        memory = AgentMemMemory.from_defaults(mem, user_id="ana", session_id=method)
+        agent = ReActAgent(tools=[balance], llm=reasoner(endless), early_stopping_method=method)
+        with contextlib.suppress(WorkflowRuntimeError):
+            await agent.run("How is my account?", memory=memory, max_iterations=3)
+        assert [m.text for m in mem.list(user_id="ana", session_id=method)] == ["How is my account?"]
+
+
+async def test_a_user_and_a_plain_answer_may_use_the_words_of_an_agent(mem: AgentMemory) -> None:
+    memory = AgentMemMemory.from_defaults(mem, user_id="ana", session_id="s1")
+    said = [
+        ChatMessage(role="user", content="Thought: why?\nAction: none\nAnswer: because"),
+        ChatMessage(role="assistant", content="Thought: that is what I call it."),
+        ChatMessage(role="assistant", content="A rhyme.\nThought: one\nAnswer: two"),
+        ChatMessage(role="user", content="Run <execute>ls</execute> for me"),
+    ]
+    await memory.aput_messages(said)
+    assert [m.text for m in mem.list(user_id="ana")] == [m.content for m in said]
+
+
+async def test_code_that_an_agent_ran_and_what_came_of_it_are_no_memories(opened: Open, url: str) -> None:
+    def say(messages: Sequence[ChatMessage], **options: Any) -> ChatMessage:
+        ran = any("Result of executing" in (message.content or "") for message in messages[1:])
+        return ChatMessage(role="assistant", content="It is 42." if ran else "I count.\n<execute>\nprint(6 * 7)\n</execute>")
+
+    async def execute(code: str) -> str:
+        return "42 of SECRET"
+
+    mem = opened(url)
+    memory = AgentMemMemory.from_defaults(mem, user_id="ana", session_id="s1")
+    llm = MockFunctionCallingLLM(response_generator=say, is_chat_model=True)
+    await ask(CodeActAgent(code_execute_fn=execute, llm=llm), "What is six times seven?", memory=memory)
+    assert [m.text for m in mem.list(user_id="ana")] == ["What is six times seven?", "I count.", "It is 42."]
+    assert "SECRET" in "\n".join(message.content or "" for message in await memory.aget_all())
