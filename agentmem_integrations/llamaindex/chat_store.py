@@ -1,22 +1,22 @@
 """Chat histories in the file of an `AgentMemory`, for LlamaIndex's `Memory`."""
 
-import asyncio
-import contextlib
+from collections.abc import Callable
 from typing import Any, Final
 
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.storage.chat_store.base_db import AsyncDBChatStore, MessageStatus
 
-from ..config import MAX_PAGE
-from ..errors import NotFoundError
-from ..memory import Collection
-from ..models import SHARED, Memory, UserId
+from ..errors import StaleError
+from ..models import SHARED, UserId
 from ..open_memory import MemoryOrPath
+from .chat_rows import Changes, ChatRows, Messages, read_key
 from .connection import Connection, owner, read_owner
-from .messages import KINDS, StoredMessage, rows_of, stored_messages
+from .messages import KINDS, rows_of
 
 COLLECTION: Final = "llamaindex-chat"
+Decide = Callable[[Messages], tuple[Messages, Changes]]
+"""What is to be done with messages: those that were chosen, and the changes."""
 
 
 class AgentMemChatStore(AsyncDBChatStore):
@@ -26,7 +26,8 @@ class AgentMemChatStore(AsyncDBChatStore):
     searched by no embedder and read by no model. Histories belong to the user that the store is bound to: no other store sees
     them, and `purge(user_id=..., collections="all")` erases them.
 
-    Each call is one transaction, `set_messages` too. Any number of stores, in threads, tasks and processes, may work on one file.
+    Each call is one transaction: none finds another's half done, no two delete or archive the same message, and a cancelled one
+    has done all or nothing. Any number of stores, in threads, tasks and processes, may work on one file.
 
     Args:
         memory: An open `AgentMemory`, or a path.
@@ -86,7 +87,7 @@ class AgentMemChatStore(AsyncDBChatStore):
         """Store messages behind the others, in their order; all or none."""
         rows = [row for message in messages for row in rows_of(message, status)]
         if rows:
-            await self._rows.aadd(rows, user_id=owner(self.user_id), session_id=key, mode="fast", truncate=True)
+            await self._rows.aadd(rows, session_id=read_key(key), mode="fast", truncate=True)
 
     async def set_messages(self, key: str, messages: list[ChatMessage], status: MessageStatus = MessageStatus.ACTIVE) -> None:
         """Let these be all messages of a key, whatever there was; in one transaction."""
@@ -94,7 +95,7 @@ class AgentMemChatStore(AsyncDBChatStore):
         if [(m.kind, m.read()) for m in there] == [(KINDS[status], message) for message in messages]:
             return  # agents set what is there already at every turn, and what is replaced stays in the file as deleted
         rows = [row for message in messages for row in rows_of(message, status)]
-        await self._rows.areplace(rows, user_id=owner(self.user_id), session_id=key, truncate=True)
+        await self._rows.areplace(rows, session_id=key, truncate=True)
 
     async def delete_message(self, key: str, idx: int) -> ChatMessage | None:
         """Delete one message and return it; None if there is none.
@@ -116,57 +117,86 @@ class AgentMemChatStore(AsyncDBChatStore):
 
     async def delete_messages(self, key: str, status: MessageStatus | None = None) -> None:
         """Delete all messages of a key, or those of one status."""
-        await self._rows.adelete(user_id=owner(self.user_id), session_id=key, kind=_kind(status))
+        await self._rows.adelete(session_id=read_key(key), kind=_kind(status))
 
-    async def delete_oldest_messages(self, key: str, n: int) -> list[ChatMessage]:
-        """Delete the oldest active messages and return them."""
-        return await self._deleted(await self._stored(key, MessageStatus.ACTIVE, n))
+    async def delete_oldest_messages(self, key: str, n: int | None) -> list[ChatMessage]:
+        """Delete the oldest active messages and return them; with None all of them."""
+        rows = self._rows
+        return await self._changed(key, MessageStatus.ACTIVE, n, lambda seen: (seen, rows.going(seen)))
 
     async def archive_oldest_messages(self, key: str, n: int) -> list[ChatMessage]:
         """Give the oldest active messages the status `archived` and return them."""
-        found = await self._stored(key, MessageStatus.ACTIVE, n)
-        await asyncio.gather(*(self._archive(row.id) for message in found for row in message.rows))
-        return [message.read() for message in found]
+        rows, kind = self._rows, KINDS[MessageStatus.ARCHIVED]
+        return await self._changed(key, MessageStatus.ACTIVE, n, lambda seen: (seen, rows.turned(seen, kind)))
+
+    async def insert_active_message(self, key: str, message: ChatMessage, idx: int) -> None:
+        """Store a message before the active one at a position, as `list.insert` does; behind the last one if there is none.
+
+        The messages behind it are stored anew, as messages lie in the order they were stored.
+
+        Args:
+            key: Which history.
+            message: What to store.
+            idx: Counted from 0, the oldest, or from -1, the newest.
+        """
+        rows = self._rows
+
+        def put(seen: Messages) -> tuple[Messages, Changes]:
+            behind = seen[idx:] if idx >= -len(seen) else seen
+            items = [row for m in (message, *(m.read() for m in behind)) for row in rows_of(m, MessageStatus.ACTIVE)]
+            return [], rows.put(items, key, behind)
+
+        await self._changed(key, MessageStatus.ACTIVE, None, put, whole=True)
 
     async def get_keys(self) -> list[str]:
         """Return the keys that have messages, in the order they first had one."""
-        rows = await self._listed(None, None, None)
-        return list(dict.fromkeys(row.session_id for row in rows if row.session_id is not None))
+        messages = await self._rows.amessages()
+        return list(dict.fromkeys(key for message in messages if (key := message.rows[0].session_id) is not None))
 
     @property
-    def _rows(self) -> Collection:
-        return self._connection.memory.collection(self.collection, embedder=None, twins="keep", mode="fast")
+    def _rows(self) -> ChatRows:
+        collection = self._connection.memory.collection(self.collection, embedder=None, twins="keep", mode="fast")
+        return ChatRows(collection._room, owner(self.user_id))
 
-    async def _stored(self, key: str, status: MessageStatus | None, most: int | None = None) -> list[StoredMessage]:
-        return list(stored_messages(await self._listed(key, _kind(status), most)))[:most]
-
-    async def _listed(self, key: str | None, kind: str | None, most: int | None) -> list[Memory]:
-        """Return rows in their order: those of so many messages, or all."""
-        rows: list[Memory] = []
-        whole, after = 0, None
-        while most is None or whole < most:
-            size = MAX_PAGE if most is None else min(MAX_PAGE, most - whole)
-            page = await self._rows.alist(user_id=owner(self.user_id), session_id=key, kind=kind, limit=size, after=after)
-            rows += page
-            whole += sum(row.metadata["piece"] + 1 == row.metadata["pieces"] for row in page)
-            if len(page) < size:
-                break
-            after = page[-1].id
-        return rows
+    async def _stored(self, key: str, status: MessageStatus | None, most: int | None = None) -> Messages:
+        return await self._rows.amessages(session_id=read_key(key), kind=_kind(status), most=most)
 
     async def _delete_at(self, key: str, status: MessageStatus | None, idx: int) -> ChatMessage | None:
-        stored = await self._stored(key, status)
-        found = stored[idx:][:1] if -len(stored) <= idx else []
-        return next(iter(await self._deleted(found)), None)
+        rows = self._rows
 
-    async def _deleted(self, messages: list[StoredMessage]) -> list[ChatMessage]:
-        if messages:
-            await self._rows.adelete([row.id for message in messages for row in message.rows], user_id=owner(self.user_id))
-        return [message.read() for message in messages]
+        def delete(seen: Messages) -> tuple[Messages, Changes]:
+            found = seen[idx:][:1] if -len(seen) <= idx else []
+            return found, rows.going(found) if found else []
 
-    async def _archive(self, id: str) -> None:
-        with contextlib.suppress(NotFoundError):  # deleted meanwhile
-            await self._rows.aupdate(id, user_id=owner(self.user_id), kind=KINDS[MessageStatus.ARCHIVED])
+        # By a position from the end it is another message once one was added
+        deleted = await self._changed(key, status, idx + 1 if idx >= 0 else None, delete, whole=idx < 0)
+        return next(iter(deleted), None)
+
+    async def _changed(
+        self, key: str, status: MessageStatus | None, most: int | None, decide: Decide, *, whole: bool = False
+    ) -> list[ChatMessage]:
+        """Read messages, decide what becomes of them, and do that in one transaction; from the beginning if another came first.
+
+        Args:
+            key: Which history.
+            status: Only messages of this status; None for all.
+            most: How many of the oldest it depends on; None for all.
+            decide: Returns messages and the changes to make, if any.
+            whole: It also depends on there being no others behind them.
+
+        Returns:
+            The messages that were decided on.
+        """
+        while True:
+            seen = await self._stored(key, status, most)
+            chosen, changes = decide(seen)
+            if not changes:
+                return []
+            try:
+                await self._rows.achange(changes, session_id=key, kind=_kind(status), seen=seen, whole=whole)
+            except StaleError:
+                continue
+            return [message.read() for message in chosen]
 
 
 def _kind(status: MessageStatus | None) -> str | None:

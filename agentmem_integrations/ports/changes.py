@@ -164,6 +164,23 @@ class Replace:
     inserts: Sequence[Insert]
 
 
+@dataclass(slots=True)
+class Provided:
+    """Make these changes, all or none, if a selection holds exactly what was seen there; else the answer is `StaleError`.
+
+    Whoever reads, decides, and then writes is sure in this way that nobody came between. Answered with how many changes were made.
+
+    Attributes:
+        selection: What the decision was made on; it names a scope.
+        seen: The ids it held, in insertion order.
+        changes: What was decided, in order.
+    """
+
+    selection: Selection
+    seen: Sequence[str]
+    changes: Sequence[Insert | Replace | Update | Delete]
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of a memory's history, as it is kept: its new text is the next line's old text, or the memory's own.

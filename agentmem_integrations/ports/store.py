@@ -19,6 +19,7 @@ from .changes import (
     Fill,
     Insert,
     Keep,
+    Provided,
     Purge,
     Record,
     Reembed,
@@ -54,7 +55,7 @@ class Dump:
 
 
 Change = (
-    Insert | Together | Replace | Restore | Update | Delete | Purge | Sweep | Fill | Defer | Keep | Reembed | EraseLeftovers
+    Insert | Together | Replace | Provided | Restore | Update | Delete | Purge | Sweep | Fill | Defer | Keep | Reembed | EraseLeftovers
     | Entrust | Owe | Resolve | Renew | PutOff | Revive | WriteItems | TouchItems | PurgeItems
 )  # fmt: skip
 

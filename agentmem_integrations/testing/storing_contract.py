@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from ..errors import ConflictError, EmbedderMismatchError, NotFoundError
+from ..errors import ConflictError, EmbedderMismatchError, NotFoundError, StaleError
 from ..filters import parse
 from ..models import Identity, Scope
-from ..ports import Delete, Insert, Purge, Replace, Selection, Store, Sweep, Update
+from ..ports import Delete, Insert, Provided, Purge, Replace, Selection, Store, Sweep, Update
 from .store_contract_parts import ANA, BEN, IDENTITY, NAMESPACE, Contract, ids_of, insert, meaning, memory, only_event, pointing
 
 
@@ -217,6 +217,43 @@ class StoringContract(Contract):
     def test_a_replacement_that_is_refused_deletes_nothing_and_spares_the_others(self, store: Store) -> None:
         store.apply([insert("a", "tea"), insert("b", "milk"), insert("c", "coffee")])
         refused, done = store.apply([Replace(meaning(ANA, "a"), [insert("d", "water"), insert("b", "coffee")]), insert("e", "juice")])
+        assert isinstance(refused, ConflictError)
+        assert only_event(done).event == "ADD"
+        assert ids_of(store.find(meaning())) == ["a", "b", "c", "e"]
+
+    def test_what_was_decided_on_what_is_still_there_is_done(self, store: Store) -> None:
+        store.apply([insert("a", "tea", vector=pointing(1)), insert("b", "milk"), insert("c", "water"), insert("a", "tea", BEN)])
+        changes = [Update(meaning(ANA, "b"), {"kind": "semantic"}), Delete(meaning(ANA, "a")), insert("d", "tea", vector=pointing(1))]
+        assert self.apply(store, Provided(meaning(ANA, "a", "b"), ["a", "b"], changes)) == 3
+        assert [(m.id, m.kind) for m in store.find(meaning())] == [("b", "semantic"), ("c", "episode"), ("d", "episode")]
+        assert self.search(store, meaning(), pointing(1), "tea") == ["d"]
+        assert ids_of(store.find(meaning(BEN))) == ["a"]
+
+    def test_what_was_decided_on_what_has_changed_is_not_done_and_spares_the_others(self, store: Store) -> None:
+        store.apply([insert("a", "tea"), insert("b", "milk")])
+        cases = [
+            (meaning(ANA, "a", "b", "x"), ["a", "b", "x"]),  # one is gone
+            (meaning(), ["a"]),  # one has come
+            (meaning(), ["b", "a"]),  # it was another order
+            (meaning(kinds=("semantic",)), ["a", "b"]),  # they became something else
+        ]
+        for selection, seen in cases:
+            stale, done = store.apply([Provided(selection, seen, [Delete(meaning())]), insert("b", "milk")])
+            assert isinstance(stale, StaleError)
+            assert only_event(done).event == "NONE"
+        assert ids_of(store.find(meaning())) == ["a", "b"]
+
+    def test_two_who_decided_on_the_same_are_not_both_done(self, store: Store) -> None:
+        self.apply(store, insert("a", "tea"))
+        change = Provided(meaning(), ["a"], [Delete(meaning())])
+        first, second = store.apply([change, change])
+        assert first == 1
+        assert isinstance(second, StaleError)
+
+    def test_what_was_decided_is_done_all_or_not_at_all(self, store: Store) -> None:
+        store.apply([insert("a", "tea"), insert("b", "milk"), insert("c", "coffee")])
+        changes = [Delete(meaning(ANA, "a")), insert("b", "coffee")]
+        refused, done = store.apply([Provided(meaning(ANA, "a"), ["a"], changes), insert("e", "juice")])
         assert isinstance(refused, ConflictError)
         assert only_event(done).event == "ADD"
         assert ids_of(store.find(meaning())) == ["a", "b", "c", "e"]

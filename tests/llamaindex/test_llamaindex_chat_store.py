@@ -2,8 +2,10 @@
 
 import asyncio
 import base64
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from llama_index.core.base.llms.types import (
@@ -323,3 +325,114 @@ async def test_a_closed_memory_says_so(path: str) -> None:
     mem.close()
     with pytest.raises(ClosedError):
         await store.get_messages("k")
+
+
+# Several at once
+
+
+def taken(results: Iterable[Any]) -> list[str | None]:
+    """The words of all that several calls returned."""
+    found = [m for result in results for m in (result if isinstance(result, list) else [result])]
+    return [message.content for message in found if message is not None]
+
+
+@pytest.mark.parametrize("verb", ["archive_oldest_messages", "delete_oldest_messages", "delete_active_message", "delete_message"])
+@pytest.mark.parametrize("argument", [3, 0, -1, -2])
+async def test_no_two_callers_get_the_same_message(path: str, verb: str, argument: int) -> None:
+    texts_of_all = [str(n) for n in range(40)]
+    with AgentMemory(path, embedder=None) as one, AgentMemory(path, embedder=None) as other:
+        stores = [AgentMemChatStore(mem, user_id="ana") for mem in (one, other, one, other)]
+        await stores[0].add_messages("k", said(*texts_of_all))
+        gone = taken(await asyncio.gather(*(getattr(store, verb)("k", argument) for store in stores for _ in range(2))))
+        assert len(set(gone)) == len(gone)
+        assert len(gone) == (8 if verb.endswith("_message") else 8 * max(0, argument))
+        assert sorted([*gone, *await texts(stores[0], "k")]) == sorted(texts_of_all)
+
+
+async def test_archiving_and_adding_at_once_lose_nothing_and_keep_the_order(store: AgentMemChatStore) -> None:
+    await store.add_messages("k", said(*(f"a{n}" for n in range(20))))
+    archived: list[str | None] = []
+
+    async def archive() -> None:
+        for _ in range(5):
+            archived.extend(message.content for message in await store.archive_oldest_messages("k", 2))
+
+    async def add() -> None:
+        for n in range(10):
+            await store.add_message("k", *said(f"b{n}"))
+
+    await asyncio.gather(archive(), add(), archive())
+    everything = [*(f"a{n}" for n in range(20)), *(f"b{n}" for n in range(10))]
+    assert await texts(store, "k", status=None) == everything
+    assert await texts(store, "k") == everything[20:]
+    assert sorted(archived, key=str) == sorted(everything[:20])
+
+
+async def test_a_reader_finds_a_call_done_or_not_done(path: str) -> None:
+    with AgentMemory(path, embedder=None) as mem, AgentMemory(path, embedder=None) as elsewhere:
+        store, reader = AgentMemChatStore(mem), AgentMemChatStore(elsewhere)
+        for verb in ("archive_oldest_messages", "delete_oldest_messages"):
+            await store.set_messages("k", said(*(str(n) for n in range(300))))
+            call = asyncio.create_task(getattr(store, verb)("k", 200))
+            seen = set()
+            while not call.done():
+                seen.add(await reader.count_messages("k"))
+            assert seen <= {300, 100}
+            assert await reader.count_messages("k") == 100
+
+
+async def test_a_cancelled_call_has_done_all_or_nothing(store: AgentMemChatStore) -> None:
+    for pauses in range(6):
+        await store.set_messages("k", said(*(str(n) for n in range(100))))
+        call = asyncio.create_task(store.archive_oldest_messages("k", 70))
+        for _ in range(pauses):
+            await asyncio.sleep(0.001)
+        call.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await call
+        await store.add_message("other", *said("behind it"))  # what was under way is done before
+        assert await store.count_messages("k") in (100, 30)
+
+
+async def test_a_limit_counts_messages_of_many_rows_as_one(store: AgentMemChatStore) -> None:
+    large = ChatMessage(role="user", content="x" * 900_000)
+    await store.add_messages("k", [large, large, *said("a", "b")])
+    first = await store.get_messages("k", limit=3)
+    assert [len(message.content or "") for message in first] == [900_000, 900_000, 1]
+    assert len(await store.get_messages("k", limit=9)) == 4
+
+
+async def test_a_message_is_put_between_others(store: AgentMemChatStore) -> None:
+    await store.add_messages("k", said("old", "a", "b", "c"))
+    await store.archive_oldest_messages("k", 1)
+    for idx in (0, 2, -1, 99, -99):
+        expected = await texts(store, "k")
+        expected.insert(idx, str(idx))
+        await store.insert_active_message("k", said(str(idx))[0], idx)
+        assert await texts(store, "k") == expected
+    assert await texts(store, "k", status=MessageStatus.ARCHIVED) == ["old"]
+    await store.insert_active_message("new", said("only")[0], 0)
+    assert await texts(store, "new") == ["only"]
+
+
+async def test_messages_put_between_others_at_once_are_all_there(store: AgentMemChatStore) -> None:
+    await store.add_messages("k", said("a", "b"))
+    calls = [store.insert_active_message("k", said(f"i{n}")[0], 1) for n in range(6)]
+    await asyncio.gather(*calls, *(store.add_message("k", said(f"e{n}")[0]) for n in range(6)))
+    found = await texts(store, "k")
+    assert sorted(found, key=str) == sorted(["a", "b", *(f"{kind}{n}" for kind in "ie" for n in range(6))])
+    assert found[0] == "a"
+
+
+@pytest.mark.parametrize("key", ["", "x" * 1_001, "a\x00", None, 7])
+async def test_a_key_that_is_none_is_refused_by_every_call(store: AgentMemChatStore, key: Any) -> None:
+    await store.add_messages("k", said("kept"))
+    calls = (
+        store.get_messages(key), store.count_messages(key), store.add_messages(key, said("x")), store.set_messages(key, said("x")),
+        store.delete_messages(key), store.delete_message(key, 0), store.delete_oldest_messages(key, 1),
+        store.archive_oldest_messages(key, 1),
+    )  # fmt: skip
+    for call in calls:
+        with pytest.raises(InvalidInputError, match=r"^key"):
+            await call
+    assert await texts(store, "k") == ["kept"]

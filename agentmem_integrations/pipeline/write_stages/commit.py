@@ -7,7 +7,23 @@ from typing import Any, TypeVar
 
 from ...errors import AgentMemError, StorageError
 from ...models import Identity, Scope
-from ...ports import TEXT_FIELD, Change, Entrust, Insert, Keep, Outcome, Record, Replace, Resolve, Restore, Store, Together, Update, Vector
+from ...ports import (
+    TEXT_FIELD,
+    Change,
+    Entrust,
+    Insert,
+    Keep,
+    Outcome,
+    Provided,
+    Record,
+    Replace,
+    Resolve,
+    Restore,
+    Store,
+    Together,
+    Update,
+    Vector,
+)
 from .batching import Stage, Write, fail, settle
 
 T = TypeVar("T")
@@ -115,6 +131,8 @@ def _with_vectors(changes: Sequence[Change]) -> Iterable[tuple[Insert | Update |
                 yield change, change.selection.namespace
             case Together() | Replace() | Entrust():
                 yield from ((insert, insert.scope.namespace) for insert in change.inserts)
+            case Provided():
+                yield from _with_vectors(change.changes)
             case Restore():
                 yield from ((record, record.scope.namespace) for record in change.records)
             case Resolve():

@@ -16,6 +16,7 @@ from ....ports import (
     Keep,
     Outcome,
     Owe,
+    Provided,
     Purge,
     PurgeItems,
     PutOff,
@@ -32,7 +33,7 @@ from ....ports import (
     WriteItems,
 )
 from ..collection_catalog import check_embedder
-from ..rows import micros, owner
+from ..rows import ID, micros, owner
 from .memories import Changing
 from .reembedding import applied
 
@@ -72,7 +73,7 @@ class Transaction(Changing):
             try:
                 outcomes.append(self._apply(change))
             except AgentMemError as error:
-                if isinstance(change, Together | Replace | Restore | Entrust | Resolve) and not isinstance(error, StaleError):
+                if isinstance(change, Together | Replace | Provided | Restore | Entrust | Resolve) and not isinstance(error, StaleError):
                     raise Undone(position, error) from error
                 outcomes.append(error)  # raised before the change wrote anything
         self._derived.write()
@@ -85,6 +86,13 @@ class Transaction(Changing):
             return self._insert_together(change.inserts)
         self._derived.write()  # the others must see what was inserted before them
         return _HANDLERS[type(change)](self, change)
+
+    def _provided(self, change: Provided) -> int:
+        if tuple(row[ID] for row in self._select(change.selection)) != tuple(change.seen):
+            raise StaleError("what was selected has changed since it was looked at: look and decide again")
+        for part in change.changes:
+            self._apply(part)
+        return len(change.changes)
 
     def _write_items(self, change: WriteItems) -> int:
         found = self._collection(change.namespace)
@@ -121,6 +129,7 @@ class Transaction(Changing):
 _HANDLERS: Final[Mapping[type, Callable[[Transaction, Any], Outcome]]] = {
     Update: lambda t, change: [t._update(change)],
     Replace: Transaction._exchange,
+    Provided: Transaction._provided,
     Restore: lambda t, change: [t._restore(record) for record in change.records],
     Delete: lambda t, change: t._delete(change.selection),
     Purge: Transaction._purge,
