@@ -11,7 +11,7 @@ from ..errors import StaleError
 from ..models import SHARED, UserId
 from ..open_memory import MemoryOrPath
 from .chat_rows import Changes, ChatRows, Messages, read_key
-from .connection import Connection, owner, read_owner
+from .connection import Connected, Connection, arguments_of, owner, read_owner
 from .messages import KINDS, rows_of
 
 COLLECTION: Final = "llamaindex-chat"
@@ -19,7 +19,7 @@ Decide = Callable[[Messages], tuple[Messages, Changes]]
 """What is to be done with messages: those that were chosen, and the changes."""
 
 
-class AgentMemChatStore(AsyncDBChatStore):
+class AgentMemChatStore(Connected, AsyncDBChatStore):
     """Chat histories by key, in a collection of their own: `Memory.from_defaults(chat_store=AgentMemChatStore("memory.db"))`.
 
     Messages come back as they were, with all blocks, tool calls and `additional_kwargs`, and as new objects each time. They are
@@ -49,7 +49,7 @@ class AgentMemChatStore(AsyncDBChatStore):
         self, memory: MemoryOrPath | Connection, *, user_id: UserId = SHARED, collection: str = COLLECTION, **settings: Any
     ) -> None:
         super().__init__(user_id=read_owner(user_id), collection=collection)  # type: ignore[call-arg]  # pydantic's, which mypy does not see
-        self._connection = memory if isinstance(memory, Connection) else Connection(memory, **settings)
+        self._connection = memory if isinstance(memory, Connection) else Connection(memory, settings, arguments_of(type(self).__init__))
 
     @classmethod
     def class_name(cls) -> str:

@@ -5,8 +5,12 @@ An open file cannot be in there. What can is how it was opened; and a number by 
 open, with the embedder and the language model it was given.
 """
 
+import difflib
+import inspect
 import os
 import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any, Final
 from uuid import uuid4
@@ -28,6 +32,7 @@ _NUMBERS: Final[WeakKeyDictionary[AgentMemory, str]] = WeakKeyDictionary()
 _OPEN: Final[WeakValueDictionary[str, AgentMemory]] = WeakValueDictionary()
 
 OBJECTS: Final = ("embedder", "llm")  # settings that may be objects, which JSON cannot carry
+SETTINGS: Final = tuple(inspect.signature(AgentMemory).parameters)[1:]  # how a path is opened
 
 
 class Connection:
@@ -36,12 +41,14 @@ class Connection:
     Args:
         memory: An open memory, or a path, which is opened at once for this adapter alone.
         settings: How a path is opened, as for `AgentMemory`. `llm` and `embedder` may be LlamaIndex's.
+        arguments: What else the adapter could have been given, to be named where a name is mistyped.
 
     Raises:
-        InvalidInputError: it is neither, or settings were given for a memory that is open already.
+        InvalidInputError: it is neither, an argument that nothing has, or settings for a memory that is open already.
     """
 
-    def __init__(self, memory: MemoryOrPath, **settings: Any) -> None:
+    def __init__(self, memory: MemoryOrPath, settings: Mapping[str, Any], arguments: Iterable[str] = ()) -> None:
+        _check_known(settings, arguments)
         if isinstance(memory, AgentMemory) and settings:
             raise InvalidInputError(f"{', '.join(settings)}: these say how a path is opened, and this memory is open already")
         self._memory: AgentMemory | None
@@ -99,6 +106,10 @@ class Connection:
         _OPEN[number] = memory
         return {"open": number, "settings": settings, "objects": objects}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what `to_dict` says."""
+        return type(self).restored, (self.to_dict(),)
+
     def _reopened(self) -> tuple[AgentMemory, bool]:
         memory = _OPEN.get(self._saved["open"])
         if memory is not None and not memory._engine.closed:
@@ -110,6 +121,56 @@ class Connection:
             raise InvalidInputError(f"this memory was saved and is no longer open, and {why}: call use(AgentMemory({shown(path)}, ...))")
         settings["queue"] = settings["queue"] and tuple(settings["queue"])  # JSON has no tuples
         return AgentMemory(path, **settings), True
+
+
+class Connected:
+    """What every adapter has that works on a connection."""
+
+    _connection: Connection
+
+    @property
+    def memory(self) -> AgentMemory:
+        """The open memory."""
+        return self._connection.memory
+
+    def use(self, memory: AgentMemory) -> None:
+        """Go on with this open memory: for one restored or unpickled that was opened with an embedder or model of your own."""
+        self._connection.use(memory)
+
+    def close(self) -> None:
+        """Close the memory, if it was opened here from a path."""
+        self._connection.close()
+
+
+@contextmanager
+def closed_on_error(connection: Connection | None) -> Iterator[None]:
+    """Close what an adapter has just opened if there is no adapter in the end, and nobody who could close it."""
+    try:
+        yield
+    except BaseException:
+        if connection is not None:
+            connection.close()
+        raise
+
+
+def arguments_of(made: Callable[..., Any]) -> list[str]:
+    """Return the names that an adapter takes beside settings."""
+    taken = inspect.signature(made).parameters.values()
+    return [parameter.name for parameter in taken if parameter.kind is not parameter.VAR_KEYWORD and parameter.name != "self"]
+
+
+def _check_known(settings: Iterable[str], arguments: Iterable[str]) -> None:
+    """Refuse a name that is mistyped: what it should have set would silently, or with an odd reason, not be set.
+
+    Raises:
+        InvalidInputError: it is neither an argument nor a setting.
+    """
+    known = [*dict.fromkeys([*arguments, *SETTINGS])]
+    for name in settings:
+        if name not in SETTINGS:
+            near = difflib.get_close_matches(name, known, 3, 0.5) or [part for part in known if part in name.split("_")]
+            told = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
+            raise InvalidInputError(f"unknown argument {name}: {told}")
 
 
 def _ours(setting: Any) -> Any:

@@ -9,10 +9,11 @@ from llama_index.core.storage.chat_store.base import BaseChatStore
 from ..models import SHARED, UserId
 from ..open_memory import MemoryOrPath
 from .chat_store import COLLECTION, AgentMemChatStore
+from .connection import Connected, Connection
 from .run_sync import run_sync
 
 
-class AgentMemLegacyChatStore(BaseChatStore):
+class AgentMemLegacyChatStore(Connected, BaseChatStore):
     """`AgentMemChatStore` behind the older interface, for memories that take a `BaseChatStore`. Both may share histories.
 
     Messages that the other has archived are not seen here, nor deleted.
@@ -38,6 +39,10 @@ class AgentMemLegacyChatStore(BaseChatStore):
         super().__init__(user_id=store.user_id, collection=collection)  # type: ignore[call-arg]  # pydantic's, which mypy does not see
         self._store = store
 
+    @property
+    def _connection(self) -> Connection:  # type: ignore[override]  # the one of the store it stands before
+        return self._store._connection
+
     @classmethod
     def class_name(cls) -> str:
         """Return the name of this class."""
@@ -55,13 +60,16 @@ class AgentMemLegacyChatStore(BaseChatStore):
         """Return the messages of a key, oldest first."""
         return await self._store.get_messages(key)
 
-    async def async_add_message(self, key: str, message: ChatMessage) -> None:
-        """Store a message behind the others."""
-        await self._store.add_message(key, message)
+    async def async_add_message(self, key: str, message: ChatMessage, idx: int | None = None) -> None:
+        """Store a message behind the others, or before the one at a position, as `list.insert` does."""
+        if idx is None:
+            await self._store.add_message(key, message)
+        else:
+            await self._store.insert_active_message(key, message, idx)
 
     async def adelete_messages(self, key: str) -> list[ChatMessage] | None:
         """Delete the messages of a key and return them; None if there are none."""
-        return await self._store.delete_oldest_messages(key, await self._store.count_messages(key)) or None
+        return await self._store.delete_oldest_messages(key, None) or None
 
     async def adelete_message(self, key: str, idx: int) -> ChatMessage | None:
         """Delete the message at a position, counted from 0, or from -1 at the end, and return it; None if there is none."""
@@ -83,9 +91,9 @@ class AgentMemLegacyChatStore(BaseChatStore):
         """Return the messages of a key, oldest first."""
         return run_sync(self.aget_messages(key))
 
-    def add_message(self, key: str, message: ChatMessage) -> None:
-        """Store a message behind the others."""
-        run_sync(self.async_add_message(key, message))
+    def add_message(self, key: str, message: ChatMessage, idx: int | None = None) -> None:
+        """Store a message behind the others, or before the one at a position, as `list.insert` does."""
+        run_sync(self.async_add_message(key, message, idx))
 
     def delete_messages(self, key: str) -> list[ChatMessage] | None:
         """Delete the messages of a key and return them; None if there are none."""

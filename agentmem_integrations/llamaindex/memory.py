@@ -23,9 +23,10 @@ from ..errors import InvalidInputError
 from ..memory import AgentMemory
 from ..models import UserId
 from ..open_memory import MemoryOrPath
+from ..pipeline.arguments import read_count, read_name
 from .chat_store import AgentMemChatStore
-from .connection import Connection, owner
-from .memory_block import ROLES, AgentMemMemoryBlock
+from .connection import Connection, arguments_of, closed_on_error, owner
+from .memory_block import MAX_TOKENS, ROLES, AgentMemMemoryBlock, read_roles
 from .run_sync import run_sync
 
 # What of a memory and of its block is written down beside the file; the rest are objects of the framework or functions
@@ -122,15 +123,18 @@ class AgentMemMemory(Memory):
             InvalidInputError: an argument that makes no sense.
             StorageError: the path cannot be a memory file.
         """
+        read_count(recall_tokens, "recall_tokens", 0, MAX_TOKENS), read_count(token_limit, "token_limit", 1, MAX_TOKENS)
+        read_name(session_id or None, "session_id")
         estimates = {name: settings.pop(name) for name in list(settings) if name.endswith(ESTIMATE)}
-        connection = memory if isinstance(memory, Connection) else Connection(memory, **settings)
-        block = AgentMemMemoryBlock(
-            connection, user_id=user_id, agent_id=agent_id, mode=mode, wait=wait, k=k,
-            token_limit=recall_tokens, min_score=min_score, using=using, roles=tuple(roles), tokenizer_fn=tokenizer_fn,
-            priority=priority, write_through=False, accept_short_term_memory=False,
-        )  # fmt: skip
-        if connection.is_open:
-            block.check()
+        connection = memory if isinstance(memory, Connection) else Connection(memory, settings, arguments_of(cls.from_defaults))
+        with closed_on_error(None if connection is memory else connection):
+            block = AgentMemMemoryBlock(
+                connection, user_id=user_id, agent_id=agent_id, mode=mode, wait=wait, k=k,
+                token_limit=recall_tokens, min_score=min_score, using=using, roles=read_roles(roles, "roles"), tokenizer_fn=tokenizer_fn,
+                priority=priority, write_through=False, accept_short_term_memory=False,
+            )  # fmt: skip
+            if connection.is_open:
+                block.check()
         made = cls(
             token_limit=token_limit, token_flush_size=token_flush_size if token_flush_size <= token_limit else int(token_limit * 0.7),
             chat_history_token_ratio=chat_history_token_ratio, tokenizer_fn=tokenizer_fn or get_tokenizer(),

@@ -4,8 +4,8 @@ import hashlib
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, get_args
 
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.bridge.pydantic import Field, PrivateAttr
@@ -13,12 +13,11 @@ from llama_index.core.memory.memory import BaseMemoryBlock
 from llama_index.core.utils import get_tokenizer
 
 from ..config import MAX_K, Mode, Using
-from ..errors import AgentMemError, EmbeddingError, InvalidInputError
-from ..memory import AgentMemory
+from ..errors import AgentMemError, EmbeddingError, InvalidInputError, shown
 from ..models import Hit, UserId
 from ..open_memory import MemoryOrPath
-from ..pipeline.arguments import read_name
-from .connection import Connection, owner, read_owner
+from ..pipeline.arguments import read_choice, read_count, read_fraction, read_name
+from .connection import Connected, Connection, closed_on_error, owner, read_owner
 from .memory_prompt import render, shortened
 from .messages import item_of, last_question, plain, turns_of
 
@@ -26,12 +25,13 @@ log = logging.getLogger("agentmem.llamaindex")
 
 ROLES: Final = ("user", "assistant")  # what a tool returned is nobody's memory, and what the system says is in every prompt anyway
 QUESTION_LIMIT: Final = 4_000  # characters of a message that are searched for: the end of it, where the question stands
+MAX_TOKENS: Final = 2**50  # more than any model takes
 KNOWN_LIMIT: Final = 10_000  # messages that a block knows it has remembered, and that may wait to be
 Said = tuple[str | None, dict[str, Any]]
 """A session, and an item of `AgentMemory.add`."""
 
 
-class AgentMemMemoryBlock(BaseMemoryBlock[str]):
+class AgentMemMemoryBlock(Connected, BaseMemoryBlock[str]):
     """A block that remembers what is said in the file of an `AgentMemory`, and recalls what the user's message is about.
 
     `Memory` feeds its blocks only what no longer fits into the chat history, some 21,000 tokens later. This one also remembers
@@ -87,19 +87,16 @@ class AgentMemMemoryBlock(BaseMemoryBlock[str]):
         mine = {name: settings.pop(name) for name in list(settings) if name in type(self).model_fields}
         if mine.get("tokenizer_fn", ...) is None:
             del mine["tokenizer_fn"]
-        for name in ("agent_id", "session_id"):
-            read_name(mine.get(name), name)
+        for name, value in mine.items():
+            if name in _READ:
+                _READ[name](value, name)
         super().__init__(user_id=read_owner(user_id), **mine)  # type: ignore[call-arg]  # pydantic's, which mypy does not see
         if isinstance(memory, Connection):
             self._connection = memory
         else:
-            self._connection = Connection(memory, **settings)
-            self.check()
-
-    @property
-    def memory(self) -> AgentMemory:
-        """The open memory."""
-        return self._connection.memory
+            self._connection = Connection(memory, settings, ("memory", *type(self).model_fields))
+            with closed_on_error(self._connection):
+                self.check()
 
     def check(self) -> None:
         """Raise here, and not in every `aput`, if the mode needs a language model and there is none.
@@ -221,6 +218,30 @@ class AgentMemMemoryBlock(BaseMemoryBlock[str]):
 
     def _count(self, text: str) -> int:
         return len(self.tokenizer_fn(text))
+
+
+def read_roles(roles: Any, what: str) -> tuple[str, ...]:
+    """Return whose messages are remembered; one role alone would be taken for its letters.
+
+    Raises:
+        InvalidInputError: no list of texts.
+    """
+    if isinstance(roles, str) or not isinstance(roles, Iterable) or not all(isinstance(role, str) for role in roles):
+        raise InvalidInputError(f"{what}={shown(roles)}: pass a list of roles such as ('user', 'assistant')")
+    return tuple(roles)
+
+
+_READ: Final[Mapping[str, Callable[[Any, str], Any]]] = {
+    "agent_id": read_name,
+    "session_id": read_name,
+    "k": read_count,
+    "token_limit": lambda value, name: read_count(value, name, 0, MAX_TOKENS),
+    "min_score": read_fraction,
+    "using": lambda value, name: read_choice(value, name, get_args(Using)),
+    "mode": lambda value, name: value is None or read_choice(value, name, get_args(Mode)),
+    "roles": read_roles,
+}
+"""How an argument is checked: a mistake is one of our errors here, and not of pydantic's."""
 
 
 def _key(session_id: str | None, item: dict[str, Any]) -> bytes:

@@ -1,23 +1,24 @@
 """Memories as the context of a query engine or a retrieval tool."""
 
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from llama_index.core.callbacks.base import CallbackManager
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
 from ..config import Using
-from ..memory import AgentMemory
+from ..filters import parse
 from ..models import Hit, UserId
 from ..open_memory import MemoryOrPath
+from ..pipeline.arguments import read_choice, read_count, read_fraction, read_kinds, read_name
 from ..verbs.scope import Filter, Kinds
-from .connection import Connection, owner, read_owner
+from .connection import Connected, Connection, arguments_of, owner, read_owner
 
 # For a program, not for a model: it is told when and by whom something was said
 UNTOLD: Final = ["kind", "agent_id", "session_id"]
 
 
-class AgentMemRetriever(BaseRetriever):
+class AgentMemRetriever(Connected, BaseRetriever):
     """Finds what a user's memories say about a question.
 
     A node's id and text are the memory's, its score is the hit's (0 to 1), and its metadata are the memory's own together with
@@ -59,21 +60,14 @@ class AgentMemRetriever(BaseRetriever):
         **settings: Any,
     ) -> None:
         self._owner = read_owner(user_id)
-        self._connection = Connection(memory, **settings)
+        read_count(k, "k"), read_choice(using, "using", get_args(Using)), read_fraction(min_score, "min_score")
+        read_name(agent_id, "agent_id"), read_name(session_id, "session_id"), read_kinds(kind), parse(filter)
+        self._connection = Connection(memory, settings, arguments_of(type(self).__init__))
         self._question: dict[str, Any] = {
             "user_id": owner(self._owner), "agent_id": agent_id, "session_id": session_id, "k": k, "using": using, "kind": kind,
             "filter": filter, "min_score": min_score,
         }  # fmt: skip
         super().__init__(callback_manager=callback_manager, verbose=verbose)
-
-    @property
-    def memory(self) -> AgentMemory:
-        """The open memory."""
-        return self._connection.memory
-
-    def close(self) -> None:
-        """Close the memory, if it was opened here from a path."""
-        self._connection.close()
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         query = query_bundle.query_str

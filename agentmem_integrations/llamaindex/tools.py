@@ -1,17 +1,16 @@
 """Tools with which a model remembers, recalls and forgets by itself."""
 
 import logging
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from llama_index.core.tools.tool_spec.base import SPEC_FUNCTION_TYPE, BaseToolSpec
 
 from ..config import Mode, Using
 from ..errors import AgentMemError, EmbeddingError, InvalidInputError
-from ..memory import AgentMemory
 from ..models import AddResult, Hit, UserId
 from ..open_memory import MemoryOrPath
-from ..pipeline.arguments import read_name
-from .connection import Connection, owner, read_owner
+from ..pipeline.arguments import read_choice, read_count, read_name
+from .connection import Connected, Connection, arguments_of, closed_on_error, owner, read_owner
 from .memory_prompt import framed, line_of
 from .messages import storable
 
@@ -21,7 +20,7 @@ NOTHING: Final = "Nothing is remembered about that."
 NOT_FOUND: Final = "There is no memory with that id."
 
 
-class AgentMemToolSpec(BaseToolSpec):
+class AgentMemToolSpec(Connected, BaseToolSpec):
     """`remember`, `recall` and `forget` for an agent: `FunctionAgent(tools=AgentMemToolSpec("memory.db", user_id="ana").to_tool_list())`.
 
     Whose memory it is, is settled here: no tool has a parameter for it, so no model can name another user. A memory of somebody
@@ -34,7 +33,7 @@ class AgentMemToolSpec(BaseToolSpec):
         user_id: Whose memory; `SHARED` for nobody's.
         agent_id: What is remembered is stored for this agent, and nothing else is recalled or forgotten.
         session_id: The session that is noted with what is remembered.
-        k: Memories that are recalled at most.
+        k: Memories that are recalled at most, 1 to 1,000.
         using: `hybrid`, `vector` or `text`; by words alone while the embedder fails.
         mode: How memories are added, see `AgentMemory.add`; default the memory's own.
         settings: How a path is opened, as for `AgentMemory`.
@@ -60,18 +59,11 @@ class AgentMemToolSpec(BaseToolSpec):
     ) -> None:
         self._user = owner(read_owner(user_id))
         self._agent, self._session = read_name(agent_id, "agent_id"), read_name(session_id, "session_id")
-        self._k, self._using, self._mode = k, using, mode
-        self._connection = Connection(memory, **settings)
-        self.memory._mind(mode)  # raises here, not in front of the model, if that mode needs a language model and there is none
-
-    @property
-    def memory(self) -> AgentMemory:
-        """The open memory."""
-        return self._connection.memory
-
-    def close(self) -> None:
-        """Close the memory, if it was opened here from a path."""
-        self._connection.close()
+        read_choice(using, "using", get_args(Using))
+        self._k, self._using, self._mode = read_count(k, "k"), using, mode
+        self._connection = Connection(memory, settings, arguments_of(type(self).__init__))
+        with closed_on_error(self._connection):
+            self.memory._mind(mode)  # raises here, not in front of the model, if that mode needs a language model and there is none
 
     def remember(self, text: str) -> str:
         """Remember something for later conversations, such as a fact about the user or a preference.
@@ -97,6 +89,8 @@ class AgentMemToolSpec(BaseToolSpec):
         Args:
             query: What to look for, as a question or in a few words.
         """
+        if not storable(query).strip():
+            return NOTHING
         try:
             return _told(self.memory.search(storable(query), **self._question(), using=self._using))
         except EmbeddingError:  # words need no embedder
@@ -106,6 +100,8 @@ class AgentMemToolSpec(BaseToolSpec):
 
     async def arecall(self, query: str) -> str:
         """Async twin of `recall`."""
+        if not storable(query).strip():
+            return NOTHING
         try:
             return _told(await self.memory.asearch(storable(query), **self._question(), using=self._using))
         except EmbeddingError:  # words need no embedder

@@ -223,7 +223,9 @@ class StoringContract(Contract):
 
     def test_what_was_decided_on_what_is_still_there_is_done(self, store: Store) -> None:
         store.apply([insert("a", "tea", vector=pointing(1)), insert("b", "milk"), insert("c", "water"), insert("a", "tea", BEN)])
-        changes = [Update(meaning(ANA, "b"), {"kind": "semantic"}), Delete(meaning(ANA, "a")), insert("d", "tea", vector=pointing(1))]
+        changes: list[Insert | Update | Delete] = [
+            Update(meaning(ANA, "b"), {"kind": "semantic"}), Delete(meaning(ANA, "a")), insert("d", "tea", vector=pointing(1)),
+        ]  # fmt: skip
         assert self.apply(store, Provided(meaning(ANA, "a", "b"), ["a", "b"], changes)) == 3
         assert [(m.id, m.kind) for m in store.find(meaning())] == [("b", "semantic"), ("c", "episode"), ("d", "episode")]
         assert self.search(store, meaning(), pointing(1), "tea") == ["d"]
@@ -252,7 +254,7 @@ class StoringContract(Contract):
 
     def test_what_was_decided_is_done_all_or_not_at_all(self, store: Store) -> None:
         store.apply([insert("a", "tea"), insert("b", "milk"), insert("c", "coffee")])
-        changes = [Delete(meaning(ANA, "a")), insert("b", "coffee")]
+        changes: list[Insert | Delete] = [Delete(meaning(ANA, "a")), insert("b", "coffee")]
         refused, done = store.apply([Provided(meaning(ANA, "a"), ["a"], changes), insert("e", "juice")])
         assert isinstance(refused, ConflictError)
         assert only_event(done).event == "ADD"

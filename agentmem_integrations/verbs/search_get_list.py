@@ -158,7 +158,7 @@ class Finding(Scoped):
         wordless = query is None or (isinstance(query, str) and not query.strip())
         if made is not None and wordless and using != "text":
             return "", "vector", made
-        if query is None:
+        if wordless:
             raise TextError("what is asked for? Pass the question, or its vector")
         return read_text(query, self._room.text_limit), using, made if using != "text" else None
 

@@ -381,3 +381,9 @@ async def test_a_closed_memory_says_so_to_awaiting_callers(mem: AgentMemory) -> 
 def test_closing_twice_is_fine(mem: AgentMemory) -> None:
     mem.close()
     mem.close()
+
+
+@pytest.mark.parametrize("query", ["", " \n", None])
+def test_a_blank_question_is_told_apart_from_a_blank_memory(mem: AgentMemory, query: str | None) -> None:
+    with pytest.raises(TextError, match=r"what is asked for\?"):
+        mem.search(query, user_id="ana")

@@ -559,6 +559,29 @@ def test_settings_belong_to_a_path(path: str, mem: AgentMemory) -> None:
         AgentMemMemory.from_defaults(mem, user_id="ana", embedder=None)
 
 
+def test_a_mistyped_argument_is_told_with_those_that_are_near(mem: AgentMemory, path: str) -> None:
+    for memory in (mem, path):
+        for name, near in (
+            ("tokenlimit", "token_limit"),
+            ("similarity_top_k", "did you mean k[?]"),
+            ("embeder", "embedder"),
+            ("xyz", "there are memory, user_id"),
+        ):
+            with pytest.raises(InvalidInputError, match=f"unknown argument {name}: .*{near}"):
+                AgentMemMemory.from_defaults(memory, user_id="ana", **{name: 3})
+
+
+def test_wrong_arguments_are_told_at_once(make: Make) -> None:
+    wrongs: list[dict[str, Any]] = [
+        {"k": 0}, {"k": True}, {"using": "x"}, {"min_score": 2}, {"mode": "x"}, {"recall_tokens": -1}, {"token_limit": 0},
+        {"roles": "user"}, {"agent_id": ""}, {"session_id": "x" * 1_001},
+    ]  # fmt: skip
+    for wrong in wrongs:
+        (name,) = wrong
+        with pytest.raises(InvalidInputError, match=f"^{name}[ =]"):
+            make(**wrong)
+
+
 def test_closing_leaves_a_shared_memory_open(mem: AgentMemory) -> None:
     AgentMemMemory.from_defaults(mem, user_id="ana").close()
     assert mem.list(user_id="ana") == []

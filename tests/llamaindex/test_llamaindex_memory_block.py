@@ -225,7 +225,7 @@ def test_wrong_arguments_are_told(mem: AgentMemory, make: Make) -> None:
         AgentMemMemoryBlock(mem)
     with pytest.raises(InvalidInputError, match="language model"):
         make(mode="intelligent")
-    with pytest.raises(ValueError, match="greater than or equal to 1"):
+    with pytest.raises(ValueError, match="k=0: pass a whole number from 1"):
         make(k=0)
     with pytest.raises(InvalidInputError, match="session_id"):
         make(session_id="")

@@ -76,8 +76,17 @@ async def test_an_empty_question_finds_nothing(filled: AgentMemory) -> None:
 def test_trouble_is_told(opened: Open, path: str, mem: AgentMemory) -> None:
     with pytest.raises(ScopeError, match="whose memory"):
         AgentMemRetriever(mem)
-    with pytest.raises(InvalidInputError):
-        AgentMemRetriever(mem, user_id="ana", k=0).retrieve("x")
+    for wrong in (
+        {"k": 0},
+        {"using": "magic"},
+        {"agent_id": ""},
+        {"session_id": 7},
+        {"kind": "x"},
+        {"min_score": 2},
+        {"filter": {"$x": 1}},
+    ):
+        with pytest.raises(InvalidInputError):
+            AgentMemRetriever(mem, user_id="ana", **wrong)  # type: ignore[arg-type]  # what is tested
     broken = opened(path, embedder=FailingEmbedder())
     broken.add("x", user_id="ana")
     with pytest.raises(EmbeddingError):
