@@ -1,6 +1,7 @@
 """Memory of an agent: its chat history and what it remembers of everything before, in one file."""
 
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import Any, Final
 
 from llama_index.core.base.llms.types import ChatMessage, ContentBlock
@@ -27,12 +28,15 @@ from ..pipeline.arguments import read_count, read_name
 from .chat_store import AgentMemChatStore
 from .connection import Connection, arguments_of, closed_on_error, owner
 from .memory_block import MAX_TOKENS, ROLES, AgentMemMemoryBlock, read_roles
+from .messages import is_to_come, with_system
 from .run_sync import run_sync
 
 # What of a memory and of its block is written down beside the file; the rest are objects of the framework or functions
 SAVED: Final = ("token_limit", "token_flush_size", "chat_history_token_ratio", "session_id")
 ESTIMATE: Final = "_token_size_estimate"  # how the tokens of an image are called, and of whatever else this version of `Memory` knows
 THOUGHT: Final = ("tool_call", "thinking")  # blocks that a model writes beside its answer
+# What `aget` is asked with: what it calls of `Memory` in the end is not told
+_ASKED: Final[ContextVar[str | None]] = ContextVar("agentmem_asked", default=None)
 SAVED_OF_BLOCK: Final = ("agent_id", "mode", "wait", "k", "token_limit", "min_score", "using", "roles", "priority")
 
 
@@ -106,7 +110,8 @@ class AgentMemMemory(Memory):
             using: `hybrid`, `vector` or `text`.
             roles: Whose messages are remembered.
             insert_method: `USER` puts what is recalled into the latest user message, so that all before it stays as it was and
-                providers can cache it; `SYSTEM` into the system message, of which there is exactly one then.
+                providers can cache it; `SYSTEM` into the system message, of which there is exactly one then. Where a chat engine
+                asks with a message that it stores only afterwards, `USER` does the same as `SYSTEM`.
             chat_history: Begin the session with these messages instead of what is stored of it.
             token_limit: Tokens of history and recalled memories together; older messages leave `get`, and stay in the file.
             token_flush_size: As many tokens leave at a time.
@@ -196,7 +201,12 @@ class AgentMemMemory(Memory):
 
     async def aget(self, input: str | ChatMessage | None = None, **block_kwargs: Any) -> list[ChatMessage]:
         """Return the history with what is recalled for the latest user message, or for `input`."""
-        return await super().aget(input=input.content if isinstance(input, ChatMessage) else input, **block_kwargs)
+        asked = input.content if isinstance(input, ChatMessage) else input
+        before = _ASKED.set(asked)
+        try:
+            return await super().aget(input=asked, **block_kwargs)
+        finally:
+            _ASKED.reset(before)
 
     async def _remember(self, messages: list[ChatMessage]) -> None:
         if any(message.role == "user" for message in messages):
@@ -218,13 +228,11 @@ class AgentMemMemory(Memory):
     def _insert_memory_content(
         self, chat_history: list[ChatMessage], memory_content: list[ContentBlock], chat_message_data: list[ChatMessage]
     ) -> list[ChatMessage]:
-        messages = super()._insert_memory_content(chat_history, memory_content, chat_message_data)
-        system = [message for message in messages if message.role == "system"]
-        if self.insert_method is not InsertMethod.SYSTEM or len(system) < 2:
-            return messages
-        first = system[0]  # some providers take one system message and no more
-        first.blocks = [block for message in system for block in message.blocks]
-        return [message for message in messages if message is first or message.role != "system"]
+        # An earlier message of the user is not what was recalled for, and one more would stand right before the question
+        to_come = bool(memory_content) and is_to_come(_ASKED.get(), chat_history)
+        if self.insert_method is InsertMethod.SYSTEM or to_come:
+            return with_system([*chat_message_data, *chat_history], memory_content)
+        return super()._insert_memory_content(chat_history, memory_content, chat_message_data)
 
     # For those who do not await
 

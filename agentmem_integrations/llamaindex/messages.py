@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from llama_index.core.base.llms.types import ChatMessage, TextBlock
+from llama_index.core.base.llms.types import ChatMessage, ContentBlock, TextBlock
 from llama_index.core.storage.chat_store.base_db import MessageStatus
 from pydantic_core import to_jsonable_python
 
@@ -52,7 +52,34 @@ def item_of(message: ChatMessage, roles: Sequence[str]) -> dict[str, Any] | None
 
 def last_question(messages: Sequence[ChatMessage]) -> str:
     """Return the words of the latest message of a user; empty if there are none."""
-    return next((words for message in reversed(messages) if message.role == "user" and (words := words_of(message))), "")
+    asked = (said_in("user", words_of(message)) for message in reversed(messages) if message.role == "user")
+    return next((words for words in asked if words), "")
+
+
+def is_to_come(question: str | None, history: Sequence[ChatMessage]) -> bool:
+    """Say whether a question is no message of the history yet.
+
+    Agents store a message and then ask for memories with its words. Chat engines over an index ask first; what they show the
+    model is the history, and behind it the question.
+    """
+    if question is None or not question.strip():
+        return False
+    answered = bool(history) and history[-1].role == "assistant" and not _calls_tools(history[-1])
+    return answered or plain(storable(question)) != plain(last_question(history))
+
+
+def _calls_tools(message: ChatMessage) -> bool:
+    return bool(message.additional_kwargs.get("tool_calls")) or any(block.block_type == "tool_call" for block in message.blocks)
+
+
+def with_system(messages: list[ChatMessage], content: Sequence[ContentBlock]) -> list[ChatMessage]:
+    """Return messages with the content in their system message: one, as some providers take no more, before what it says."""
+    system = [message for message in messages if message.role == "system"]
+    if not system:
+        return [ChatMessage(role="system", blocks=list(content)), *messages] if content else messages
+    first = system[0]
+    one = first.model_copy(update={"blocks": [*content, *(block for message in system for block in message.blocks)]})
+    return [one if message is first else message for message in messages if message is first or message.role != "system"]
 
 
 def plain(text: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from llama_index.core import Document, MockEmbedding, VectorStoreIndex
 from llama_index.core.agent.workflow import AgentWorkflow, CodeActAgent, FunctionAgent, ReActAgent
 from llama_index.core.base.llms.types import ChatMessage, TextBlock, ToolCallBlock
 from llama_index.core.chat_engine import SimpleChatEngine
@@ -373,3 +374,63 @@ async def test_code_that_an_agent_ran_and_what_came_of_it_are_no_memories(opened
     await ask(CodeActAgent(code_execute_fn=execute, llm=llm), "What is six times seven?", memory=memory)
     assert [m.text for m in mem.list(user_id="ana")] == ["What is six times seven?", "I count.", "It is 42."]
     assert "SECRET" in "\n".join(message.content or "" for message in await memory.aget_all())
+
+
+# Chat engines over an index: they ask for memories before they store the question
+
+
+@pytest.mark.parametrize("mode", ["context", "condense_plus_context"])
+@pytest.mark.parametrize("method", InsertMethod)
+@pytest.mark.parametrize("awaited", [False, True])
+async def test_a_chat_engine_shows_what_is_recalled_before_its_question_and_in_no_earlier_message(
+    opened: Open, url: str, mode: str, method: InsertMethod, awaited: bool
+) -> None:
+    mem, model = opened(url), Model()
+    mem.add(["My PIN is 1234", "My cat {query_str} is called {Miez}"], user_id="ana")
+    memory = AgentMemMemory.from_defaults(mem, user_id="ana", session_id="s1", insert_method=method)
+    index = VectorStoreIndex.from_documents([Document(text="Lisbon has hills")], embed_model=MockEmbedding(embed_dim=4))
+    engine = index.as_chat_engine(chat_mode=mode, llm=model.llm, memory=memory)
+    for turn, question in enumerate(("What is it, my PIN?", "What is my cat called?", "What is my cat called?")):
+        model.prompts.clear()
+        answer = await engine.achat(question) if awaited else await asyncio.to_thread(engine.chat, question)
+        assert str(answer) == "I know 1234."
+        prompt = model.prompts[-1]
+        roles = [message.role.value for message in prompt]
+        assert roles == ["system", "system", *["user", "assistant"] * turn, "user"]
+        assert prompt[2:-1] == (await memory.aget_all())[: 2 * turn]
+        assert prompt[-1].content == question
+        assert ("PIN is 1234</memory>" in (prompt[1].content or "")) or turn
+        assert ("is called {Miez}</memory>" in (prompt[1].content or "")) or not turn
+        assert not any("<memories>" in (message.content or "") for message in prompt[2:])
+
+
+async def test_a_question_to_come_leaves_no_trace_in_what_others_ask(opened: Open, url: str) -> None:
+    mem = opened(url)
+    mem.add("My PIN is 1234", user_id="ana")
+    memory = AgentMemMemory.from_defaults(mem, user_id="ana", session_id="s1")
+    to_come, plain = await asyncio.gather(memory.aget(input="What is it, my PIN?"), memory.aget())
+    assert [message.role.value for message in to_come] == ["system"]
+    assert plain == []
+    await memory.aput(ChatMessage(role="user", content="What is it, my PIN?"))
+    for shown in (await memory.aget(), await memory.aget(input="What is it, my PIN?")):
+        assert [message.role.value for message in shown] == ["user"]
+        assert "PIN is 1234</memory>" in (shown[0].content or "")
+    call = ToolCallBlock(tool_call_id="1", tool_name="t", tool_kwargs={})
+    await memory.aput_messages([ChatMessage(role="assistant", blocks=[call]), ChatMessage(role="tool", content="42")])
+    shown = await memory.aget(input="What is it, my PIN?")  # the turn goes on
+    assert [message.role.value for message in shown] == ["user", "assistant", "tool"]
+    await memory.aput(ChatMessage(role="assistant", content="I forgot."))
+    again = await memory.aget(input="What is it, my PIN?")  # asked once more
+    assert [message.role.value for message in again] == ["system", "user", "assistant", "tool", "assistant"]
+    assert again[1:] == await memory.aget_all()
+
+
+async def test_a_question_to_come_goes_into_the_system_message_of_the_history(opened: Open, url: str) -> None:
+    mem = opened(url)
+    mem.add("My PIN is 1234", user_id="ana")
+    history = [ChatMessage(role="system", content="Be kind."), ChatMessage(role="system", content="Be brief.")]
+    memory = AgentMemMemory.from_defaults(mem, user_id="ana", session_id="s1", chat_history=history)
+    (system,) = await memory.aget(input="What is it, my PIN?")
+    assert [block.text for block in system.blocks[-2:] if isinstance(block, TextBlock)] == ["Be kind.", "Be brief."]
+    assert "PIN is 1234</memory>" in (system.content or "")
+    assert await memory.aget_all() == history
