@@ -148,6 +148,16 @@ class AgentMemChatStore(Connected, AsyncDBChatStore):
 
         await self._changed(key, MessageStatus.ACTIVE, None, put, whole=True)
 
+    async def set_active_messages(self, key: str, messages: list[ChatMessage]) -> None:
+        """Let these be the active messages of a key; archived ones stay, before them."""
+        rows = self._rows
+
+        def put(seen: Messages) -> tuple[Messages, Changes]:
+            items = [row for message in messages for row in rows_of(message, MessageStatus.ACTIVE)]
+            return [], [] if [m.read() for m in seen] == list(messages) else rows.put(items, key, seen)
+
+        await self._changed(key, MessageStatus.ACTIVE, None, put, whole=True)
+
     async def get_keys(self) -> list[str]:
         """Return the keys that have messages, in the order they first had one."""
         messages = await self._rows.amessages()

@@ -54,7 +54,7 @@ class AgentMemLegacyChatStore(Connected, BaseChatStore):
 
     async def aset_messages(self, key: str, messages: list[ChatMessage]) -> None:
         """Let these be all messages of a key."""
-        await self._store.set_messages(key, messages)
+        await self._store.set_active_messages(key, messages)
 
     async def aget_messages(self, key: str) -> list[ChatMessage]:
         """Return the messages of a key, oldest first."""

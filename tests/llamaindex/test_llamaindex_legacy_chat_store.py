@@ -73,6 +73,16 @@ async def test_both_interfaces_share_histories(store: AgentMemLegacyChatStore, m
     assert await other.get_messages("k", status=None) == said("a", "c")
 
 
+async def test_setting_leaves_what_the_other_interface_has_archived(store: AgentMemLegacyChatStore, mem: AgentMemory) -> None:
+    other = AgentMemChatStore(mem, user_id="ana")
+    await other.add_messages("k", said("a", "b", "c"))
+    await other.archive_oldest_messages("k", 1)
+    for texts in (("x", "y"), ("x", "y"), (), ("z",)):
+        await store.aset_messages("k", said(*texts))
+        assert await other.get_messages("k", status=None) == said("a", *texts)
+        assert store.get_messages("k") == said(*texts)
+
+
 def test_the_older_memory_works_on_it(store: AgentMemLegacyChatStore) -> None:
     memory = ChatMemoryBuffer.from_defaults(chat_store=store, chat_store_key="k", token_limit=1_000)
     memory.put(said("a")[0])
