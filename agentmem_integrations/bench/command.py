@@ -67,6 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             durability=args.durability, folder=args.dir, texts_from=args.texts, minutes=args.minutes,
             embedders=args.embedder or ("static",), tune=args.tune, base_url=args.base_url, model=args.model,
         )  # fmt: skip
+    except BrokenPipeError:  # whoever read the tables has seen enough, which is for the command to say
+        raise
     except (OSError, ValueError, ImportError) as e:  # InvalidInputError and MissingExtraError are among these
         print(f"agentmem bench: {e}", file=sys.stderr)
         return 1

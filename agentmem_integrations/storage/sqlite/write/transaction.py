@@ -75,15 +75,15 @@ class Inside:
         """Refuse to touch several owners' memories by an id they share, when none was named."""
         shared = {row[ID] for row in rows} if selection.scope is None else ()
         if len(shared) < len(rows) and selection.scope is None:
-            raise ConflictError(f"some id of {selection.ids} is used by several owners: name the user_id")
+            raise ConflictError(f"{_ids(selection)} is used by several owners: name the user_id")
         return rows
 
     def _only(self, selection: Selection) -> Row:
         rows = self._select(selection)
         if not rows:
-            raise NotFoundError(f"no memory {selection.ids} for this caller: it never was, was deleted, expired, or is another's")
+            raise NotFoundError(f"no memory {_ids(selection)} for this caller: it never was, was deleted, expired, or is another's")
         if len(rows) > 1:
-            raise ConflictError(f"id {selection.ids} is used by {len(rows)} owners: name the user_id")
+            raise ConflictError(f"id {_ids(selection)} is used by {len(rows)} owners: name the user_id")
         return rows[0]
 
     def _row(self, no: int) -> Row:
@@ -126,3 +126,8 @@ class Inside:
 def provenance_column(provenance: Mapping[str, Any]) -> str | None:
     """Return what history keeps of where a change came from."""
     return json.dumps(provenance) if provenance else None
+
+
+def _ids(selection: Selection) -> str:
+    first, *others = selection.ids or ("",)
+    return f"{first!r} (or one of {len(others)} others)" if others else repr(first)
