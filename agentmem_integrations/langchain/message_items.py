@@ -1,12 +1,12 @@
 """What was said in messages: the words of people and models, as items to remember."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, shown
 from ..pipeline.arguments import read_name
 
 Role = Literal["user", "assistant", "tool"]
@@ -16,13 +16,19 @@ ROLES: Final[tuple[Role, ...]] = ("user", "assistant")
 NO_WORDS_OF_THE_USER: Final = "lc_source"
 """In `additional_kwargs` of messages that a middleware wrote in the user's name, such as the summary of a conversation."""
 
+LONG: Final = 1_000
+"""Characters from which on a text that begins a message is taken for that message, cut when it was stored."""
+
+Redact = Callable[[str], str | None]
+"""From words to what may be stored of them; None for nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Saying:
     """A message that is worth keeping.
 
     Attributes:
-        id: The message's, by which it is known that it was kept.
+        id: The message's, with the words: by both it is known that it was kept, for ids come again with other words.
         role: Who spoke.
         text: The words, without what is not text.
         name: The speaker's name, if the message has one.
@@ -39,12 +45,12 @@ class Saying:
 
 
 def role_of(message: BaseMessage) -> Role | None:
-    """Return who spoke; None for what nobody said: system prompts, summaries, calls of tools."""
+    """Return who spoke; None for what nobody said: system prompts, summaries."""
     match message:
         case HumanMessage():
             return None if message.additional_kwargs.get(NO_WORDS_OF_THE_USER) else "user"
         case AIMessage():
-            return None if message.tool_calls or message.additional_kwargs.get(NO_WORDS_OF_THE_USER) else "assistant"
+            return None if message.additional_kwargs.get(NO_WORDS_OF_THE_USER) else "assistant"
         case ToolMessage():
             return "tool"
     return None
@@ -56,15 +62,49 @@ def words_of(message: BaseMessage) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def sayings(messages: Sequence[BaseMessage], roles: Collection[Role]) -> list[Saying]:
+def storable(message: BaseMessage, redact: Redact | None) -> str:
+    """Return what may be stored of a message's words; blank for nothing.
+
+    Raises:
+        InvalidInputError: `redact` returned neither text nor None.
+    """
+    words = words_of(message)
+    if redact is None or not words.strip():
+        return words
+    left = redact(words)
+    if not isinstance(left, str | None):
+        raise InvalidInputError(f"redact returned a {type(left).__name__}: return the text to store, or None for nothing")
+    return left or ""
+
+
+def sayings(messages: Sequence[BaseMessage], roles: Collection[Role], redact: Redact | None = None) -> list[Saying]:
     """Return what was said by these in messages, in order."""
     found = []
-    for number, message in enumerate(messages):
+    for message in messages:
         role = role_of(message)
-        if role in roles and (text := words_of(message)).strip():
+        if role in roles and (text := storable(message, redact)).strip():
             assert role is not None, "no role is among no roles"
-            found.append(Saying(message.id or f"{number}:{text}", role, text, _name_of(message) if role == "user" else None))
+            found.append(Saying(f"{message.id}:{text}", role, text, _name_of(message) if role == "user" else None))
     return found
+
+
+class Present:
+    """Texts that a model is sent anyway: `text in present`.
+
+    A text too long for one memory was cut when it was stored, so a long beginning of what is sent is there, too.
+
+    Args:
+        messages: What the model is sent.
+        redact: What the words went through before they were stored.
+    """
+
+    def __init__(self, messages: Iterable[BaseMessage], redact: Redact | None = None) -> None:
+        texts = [(words_of(message), storable(message, redact)) for message in messages]
+        self._texts = {text for pair in texts for text in pair}
+        self._long = [text for text in self._texts if len(text) > LONG]
+
+    def __contains__(self, text: object) -> bool:
+        return text in self._texts or (isinstance(text, str) and len(text) >= LONG and any(long.startswith(text) for long in self._long))
 
 
 def _name_of(message: BaseMessage) -> str | None:
@@ -75,32 +115,20 @@ def _name_of(message: BaseMessage) -> str | None:
         return None
 
 
-def begin_of_turn(messages: Sequence[BaseMessage], told: str | None) -> int:
-    """Return where what was not told yet begins.
-
-    Args:
-        messages: The conversation as it is now.
-        told: Id of the last message that was told; empty if none was; None if that is not known.
-
-    Returns:
-        The position behind the last message told. If that is not known, or the message is no more (a summary took its place),
-        that of the user's last words: what stands before them was told in other runs.
-    """
-    if told == "":
-        return 0
-    if told is not None:
-        for position in range(len(messages) - 1, -1, -1):
-            if messages[position].id == told:
-                return position + 1
+def begin_of_turn(messages: Sequence[BaseMessage]) -> int:
+    """Return where the user's last words begin; the number of messages if the user said nothing."""
     position = len(messages)
     while position and role_of(messages[position - 1]) != "user":
         position -= 1
+    if not position:
+        return len(messages)
     while position and role_of(messages[position - 1]) == "user":
         position -= 1
     return position
 
 
-def question_of(messages: Sequence[BaseMessage], longest: int) -> str:
+def question_of(messages: Sequence[BaseMessage], longest: int, redact: Redact | None = None) -> str:
     """Return what the user asked last, all of it that was not answered yet; of long texts the beginning and the end."""
-    text = "\n".join(words_of(message) for message in messages[begin_of_turn(messages, None) :] if role_of(message) == "user").strip()
+    asked = [message for message in messages[begin_of_turn(messages) :] if role_of(message) == "user"]
+    text = "\n".join(storable(message, redact) for message in asked).strip()
     return text if len(text) <= longest else f"{text[: longest // 2]}\n{text[-(longest // 2) :]}"

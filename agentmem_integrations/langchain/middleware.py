@@ -1,15 +1,14 @@
-"""Long-term memory for `create_agent`: recalled before the agent answers, written when it has."""
+"""Long-term memory for `create_agent`: recalled and written before the agent answers, and written when it has."""
 
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING, Annotated, Any, Final, NotRequired, get_args
-from uuid import uuid4
 
 from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
 from langchain.agents.middleware.types import PrivateStateAttr
-from langchain_core.messages import SystemMessage
+from langchain_core.messages import BaseMessage, SystemMessage
 from langgraph.config import get_config
 from langgraph.runtime import Runtime
 
@@ -19,13 +18,14 @@ from ..memory import AgentMemory
 from ..models import UserId
 from ..open_memory import Closing, MemoryOrPath
 from ..pipeline.arguments import read_choice
-from .memory_prompt import QUESTION, Recalling, about_tokens
-from .message_items import ROLES, Role, begin_of_turn, question_of, sayings, words_of
+from .memory_prompt import QUESTION, Found, Recalling, about_tokens
+from .message_items import ROLES, Present, Redact, Role, Saying, question_of, sayings
 from .models import AgentsModel, open_adapted
 from .pending_messages import Telling
 from .run_owner import USER_KEY, Owner, Whose
 from .sync_async_steps import Steps, awalk, walk
 from .tools import memory_tools
+from .turns import TOLD, TURN, Turn, begin, mark_of, marks_of, new_key, untold
 
 if TYPE_CHECKING:
     Request = ModelRequest[Any]
@@ -33,38 +33,36 @@ if TYPE_CHECKING:
 else:  # in LangChain 1.0 they take no parameters
     Request, Response = ModelRequest, ModelResponse
 
-RECALL: Final = "agentmem_recall"
-TOLD: Final = "agentmem_told"
-
 KEPT_RECALLS: Final = 1_000
 KEPT_S: Final = 600.0
 """Seconds for which a run that was interrupted finds what was recalled for it; after that it is recalled anew."""
 
 
 class MemoryState(AgentState[Any]):
-    """An agent's state with what the middleware must know between its hooks: two ids, and never a word of memory.
+    """An agent's state with what the middleware must know between its hooks, and never a word of memory.
 
     Private fields are left out of results, but not of checkpoints, nor of what `stream` yields in the modes `updates` and
     `values`. So the recalled text itself stays with the middleware.
 
     Attributes:
-        agentmem_recall: The key under which the middleware holds what was recalled for this run.
-        agentmem_told: Id of the last message that was written to memory; empty for none.
+        agentmem_turn: The turn under way, see `Turn.kept`; None for none.
+        agentmem_told: Marks of the messages that are in memory, or were left out of it for good.
     """
 
-    agentmem_recall: NotRequired[Annotated[str, PrivateStateAttr]]
-    agentmem_told: NotRequired[Annotated[str, PrivateStateAttr]]
+    agentmem_turn: NotRequired[Annotated[dict[str, Any] | None, PrivateStateAttr]]
+    agentmem_told: NotRequired[Annotated[list[str], PrivateStateAttr]]
 
 
 class MemoryMiddleware(Closing, AgentMiddleware[MemoryState, Any]):
     """Gives an agent a memory that outlives its conversations.
 
     Once for each turn of the user it recalls what is known, and shows it to the model behind the application's own system
-    prompt, as data. It stores what the user says before the agent answers, and the answer when it is there. What it recalled is
-    in no message, no checkpoint and no stream. May be shared by agents, threads and tasks.
+    prompt, as data. It stores what the user says just before the model is called, as other middleware has left it, and the
+    answer when it is there. What it recalled is in no message, no checkpoint and no stream. May be shared by agents, threads and
+    tasks.
 
     Whose memory it is, each run says: `config={"configurable": {"user_id": ..., "thread_id": ...}}`, or the run's context. A run
-    that names nobody is refused.
+    that names nobody is refused. A turn that was interrupted stays its owner's, whoever resumes it.
 
     Args:
         memory: An open `AgentMemory`, or the path of one, which is opened for this middleware and closed with it.
@@ -81,6 +79,9 @@ class MemoryMiddleware(Closing, AgentMiddleware[MemoryState, Any]):
         filter: Recall only where the metadata meet this.
         kind: Recall only these kinds, besides `core`.
         roles: Whose words are stored: `user`, `assistant`, `tool`.
+        redact: Is given every text before it is stored or searched with, and returns what may be stored of it, or None for
+            nothing. What it raises ends the run.
+        also_recall: Owners whose memories are recalled besides, such as `[SHARED]`. Nothing is ever written to them.
         tools: Also give the agent the tools of `memory_tools`.
         settings: How a path is opened, as for `AgentMemory`; `llm` and `embedder` may be LangChain's.
 
@@ -107,6 +108,8 @@ class MemoryMiddleware(Closing, AgentMiddleware[MemoryState, Any]):
         filter: Mapping[str, Any] | None = None,
         kind: str | Sequence[str] | None = None,
         roles: Sequence[Role] = ROLES,
+        redact: Redact | None = None,
+        also_recall: Sequence[UserId] = (),
         tools: bool = False,
         **settings: Any,
     ) -> None:
@@ -114,8 +117,11 @@ class MemoryMiddleware(Closing, AgentMiddleware[MemoryState, Any]):
         if mode is not None:
             read_choice(mode, "mode", get_args(Mode))
         self._roles = _read_roles(roles)
+        if redact is not None and not callable(redact):
+            raise InvalidInputError(f"redact={shown(redact)}: pass a function from the words to what may be stored of them")
+        self._redact = redact
         self._whose = Whose(user_id, user_key)
-        self._recalling = Recalling(k, token_budget, token_counter, using, min_score, filter, kind, agent_id)
+        self._recalling = Recalling(k, token_budget, token_counter, using, min_score, filter, kind, agent_id, also_recall)
         self._agents_model: AgentsModel | None = None
         if not isinstance(memory, AgentMemory) and mode is not None:
             settings["mode"] = mode
@@ -129,7 +135,7 @@ class MemoryMiddleware(Closing, AgentMiddleware[MemoryState, Any]):
         self.tools = memory_tools(self.memory, user_id=user_id, user_key=user_key, agent_id=agent_id) if tools else []
 
     def before_agent(self, state: MemoryState, runtime: Runtime[Any]) -> dict[str, Any]:
-        """Recall, then store what the user says."""
+        """Begin a turn of whoever the run names."""
         return walk(self.memory, self._begin(state, self._owner(runtime)))
 
     async def abefore_agent(self, state: MemoryState, runtime: Runtime[Any]) -> dict[str, Any]:
@@ -137,12 +143,12 @@ class MemoryMiddleware(Closing, AgentMiddleware[MemoryState, Any]):
         return await awalk(self.memory, self._begin(state, self._owner(runtime)))
 
     def wrap_model_call(self, request: Request, handler: Callable[[Request], Response]) -> Response:
-        """Show the model what was recalled."""
-        return handler(self._told(request, walk(self.memory, self._text(request))))
+        """Recall once for the turn, store what was said so far, and show the model what was recalled."""
+        return handler(self._told(request, walk(self.memory, self._before_call(request))))
 
     async def awrap_model_call(self, request: Request, handler: Callable[[Request], Awaitable[Response]]) -> Response:
         """Async twin of `wrap_model_call`."""
-        return await handler(self._told(request, await awalk(self.memory, self._text(request))))
+        return await handler(self._told(request, await awalk(self.memory, self._before_call(request))))
 
     def after_agent(self, state: MemoryState, runtime: Runtime[Any]) -> dict[str, Any] | None:
         """Store what was said in the turn."""
@@ -177,59 +183,85 @@ class MemoryMiddleware(Closing, AgentMiddleware[MemoryState, Any]):
         return self._whose.owner(get_config(), None if runtime is None else runtime.context)
 
     def _begin(self, state: MemoryState, owner: Owner) -> Steps[dict[str, Any]]:
-        messages = state["messages"]
-        text = yield from self._recall(state, owner)
-        start = begin_of_turn(messages, state.get(TOLD))
-        yield from self._telling.begin(owner, sayings(messages[start:], self._roles))
-        return {RECALL: self._recalled.keep(text), TOLD: (messages[start - 1].id or "") if start else ""}
+        turn, told = yield from self._begun(state, owner, new_key())
+        # A message may be told that is there no more: what the conversation still has is all that need be known
+        return {TURN: turn.kept(), TOLD: [mark for mark in marks_of(state["messages"]) if mark in told]}
 
-    def _recall(self, state: Any, owner: Owner) -> Steps[str]:
-        messages = state["messages"]
-        present = {words_of(message) for message in messages}
-        return (yield from self._recalling.recall(owner, question_of(messages, QUESTION), present))
+    def _begun(self, state: Mapping[str, Any], owner: Owner, key: str) -> Steps[tuple[Turn, frozenset[str]]]:
+        """Begin a turn; return it, and marks of the messages that it has not to tell."""
+        beginning = begin(state, owner, key=key)
+        before = Turn.of(state)
+        if before is not None and beginning.left:
+            yield from self._telling.end(Owner(before.user_id, owner.session_id), self._sayings(beginning.left))
+        told = beginning.told
+        if beginning.unsure:
+            stored = yield from self._telling.stored(owner, self._sayings(beginning.unsure))
+            told -= {mark_of(message) for message in beginning.unsure if any(said.id in stored for said in self._sayings([message]))}
+        return beginning.turn, told
 
-    def _text(self, request: Request) -> Steps[str]:
-        """Return what was recalled for this run; recalled anew where it was interrupted, and goes on in another process."""
-        text = self._recalled.get(str(request.state.get(RECALL)))
-        if text is None:
-            text = yield from self._recall(request.state, self._owner(request.runtime))
-        return text
+    def _under_way(self, state: Mapping[str, Any], owner: Owner) -> Steps[tuple[Turn, frozenset[str]]]:
+        """Return the turn that a run is in, and marks of the messages that it has not to tell."""
+        turn = Turn.of(state)
+        if turn is None or not turn.goes_on(state["messages"], owner.user_id):
+            return (yield from self._begun(state, owner, ""))
+        return turn, frozenset(state.get(TOLD) or ())
+
+    def _before_call(self, request: Request) -> Steps[str]:
+        """Store what was said, recall, and return what the model is to be told.
+
+        It is here, not in `before_agent` or `before_model`, for here all middleware that edits or refuses messages has done so,
+        wherever it stands in the list; and it is known what the model is sent.
+        """
+        state, by = request.state, self._owner(request.runtime)
+        turn, told = yield from self._under_way(state, by)
+        owner = Owner(turn.user_id, by.session_id)
+        found = self._recalled.get(turn)
+        if found is None:  # the first call; or the turn was interrupted, and goes on much later or in another process
+            found = yield from self._recalling.recall(owner, question_of(state["messages"], QUESTION, self._redact))
+            self._recalled.keep(turn, found)
+        yield from self._telling.hear(owner, self._sayings(untold(state["messages"], told)))
+        return self._recalling.text(found, Present(request.messages, self._redact))
+
+    def _sayings(self, messages: Sequence[BaseMessage]) -> list[Saying]:
+        return sayings(messages, self._roles, self._redact)
 
     def _told(self, request: Request, text: str) -> Request:
         if self._agents_model is not None:
             self._agents_model.use(request.model)
         return request.override(system_message=with_recalled(request.system_message, text)) if text else request
 
-    def _end(self, state: MemoryState, owner: Owner) -> Steps[dict[str, Any] | None]:
+    def _end(self, state: MemoryState, by: Owner) -> Steps[dict[str, Any] | None]:
         messages = state["messages"]
-        start = begin_of_turn(messages, state.get(TOLD))
-        done = yield from self._telling.end(owner, sayings(messages[start:], self._roles))
-        self._recalled.drop(state.get(RECALL))
-        return {TOLD: messages[-1].id or ""} if done and messages else None
+        turn, told = yield from self._under_way(state, by)
+        done = yield from self._telling.end(Owner(turn.user_id, by.session_id), self._sayings(untold(messages, told)))
+        self._recalled.drop(turn)
+        return {TURN: None, TOLD: marks_of(messages)} if done else None
 
 
 class _Recalled:
-    """What was recalled for runs under way, by key; the oldest go first."""
+    """What was recalled for turns under way; the oldest go first."""
 
     def __init__(self) -> None:
-        self._texts: OrderedDict[str, tuple[float, str]] = OrderedDict()
+        self._found: OrderedDict[str, tuple[float, Found]] = OrderedDict()
         self._lock = Lock()
 
-    def keep(self, text: str) -> str:
-        key = uuid4().hex
+    def keep(self, turn: Turn, found: Found) -> None:
+        if not turn.key:
+            return
         with self._lock:
-            self._texts[key] = (time.monotonic() + KEPT_S, text)
-            if len(self._texts) > KEPT_RECALLS:
-                self._texts.popitem(last=False)
-        return key
+            self._found[turn.key] = (time.monotonic() + KEPT_S, found)
+            if len(self._found) > KEPT_RECALLS:
+                self._found.popitem(last=False)
 
-    def get(self, key: str) -> str | None:
-        until, text = self._texts.get(key, (0.0, None))
-        return text if time.monotonic() < until else None
+    def get(self, turn: Turn) -> Found | None:
+        until, found = self._found.get(turn.key, (0.0, None))
+        if found is None or found.owner != turn.user_id:  # a state is what checkpoints say, and those are written by others
+            return None
+        return found if time.monotonic() < until else None
 
-    def drop(self, key: str | None) -> None:
+    def drop(self, turn: Turn) -> None:
         with self._lock:
-            self._texts.pop(key or "", None)
+            self._found.pop(turn.key, None)
 
 
 def with_recalled(system: SystemMessage | None, text: str) -> SystemMessage:

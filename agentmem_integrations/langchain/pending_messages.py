@@ -1,8 +1,8 @@
 """What was said and has to be written: kept here from when it is said until the file has all of it.
 
-The user's words are stored before the agent answers. An agent that raises, waits for a human for ever, or is killed has heard
-them all the same. The rest of the turn follows when the agent is done. What could not be written stays here, in order, and is
-tried again by whatever runs next.
+What was said so far is stored before each call of the model. An agent that raises, waits for a human for ever, or is killed has
+heard the user all the same. The answer follows when the agent is done. What could not be written stays here, in order, and is tried
+again by whatever runs next.
 """
 
 import logging
@@ -13,6 +13,7 @@ from typing import Final
 
 from ..config import Mode
 from ..errors import AgentMemError, InvalidInputError
+from .memory_prompt import QUESTION
 from .message_items import Saying
 from .run_owner import Owner
 from .sync_async_steps import Steps, verb
@@ -28,8 +29,8 @@ class _Turn:
     """A turn under way.
 
     Attributes:
-        owed: What is to be written when it ends, by message id.
-        stored: What the file has already: ids of messages, with those of their memories.
+        owed: What is to be written when it ends, by the saying's id.
+        stored: What the file has already: ids of sayings, with those of their memories.
         failed: The last write did.
     """
 
@@ -54,14 +55,29 @@ class Telling:
         self._turns: dict[Owner, _Turn] = {}
         self._lock = threading.Lock()
 
-    def begin(self, owner: Owner, said: Sequence[Saying]) -> Steps[bool]:
-        """Store what the user says at the beginning of a turn, and what is owed from before; return whether it is all stored."""
+    def hear(self, owner: Owner, said: Sequence[Saying]) -> Steps[bool]:
+        """Store what was said so far in a turn, and what is owed from before; return whether it is all stored."""
         yield from self._catch_up(owner)
         return (yield from self._write(owner, said, whole=False))
 
     def end(self, owner: Owner, said: Sequence[Saying]) -> Steps[bool]:
         """Write what was said in a turn that is over; return whether all of it is stored."""
         return (yield from self._write(owner, said, whole=True))
+
+    def stored(self, owner: Owner, said: Sequence[Saying]) -> Steps[set[str]]:
+        """Return the ids of those sayings, of a turn before, from which facts are still to be drawn: of those the file has."""
+        found: set[str] = set()
+        for saying in said if self._draws else ():
+            try:
+                hits = yield verb(
+                    "search", saying.text[:QUESTION], user_id=owner.user_id, session_id=owner.session_id, agent_id=self._agent_id,
+                    using="text",
+                )  # fmt: skip
+            except AgentMemError as error:
+                log.warning("it is not known whether %d messages were stored: %s", len(said), type(error).__name__)
+                break
+            found |= {saying.id for hit in hits if hit.memory.text == saying.text}
+        return found
 
     def finish(self) -> Steps[int]:
         """Write all that is held, of turns that never ended, too; return how many messages could not be."""

@@ -1,10 +1,10 @@
 """Whose memory a run is about: read from what the application configured, never from what a model says."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ScopeError, shown
+from ..errors import InvalidInputError, ScopeError, shown
 from ..models import SHARED, UserId
 from ..pipeline.arguments import read_name
 
@@ -68,6 +68,21 @@ class Whose:
         if any(name != named[0] for name in named):
             raise ScopeError(f"the run names two owners, {shown(named[0])} and {shown(next(n for n in named if n != named[0]))}: name one")
         return Owner(named[0], None if session is None else read_name(str(session), SESSION_KEY))
+
+
+def read_owners(given: Sequence[UserId], what: str) -> tuple[UserId, ...]:
+    """Return owners as they were passed, in a list.
+
+    Args:
+        given: What the caller passed.
+        what: The argument's name.
+
+    Raises:
+        InvalidInputError: no list of names, or a name that cannot be one.
+    """
+    if not isinstance(given, list | tuple):
+        raise InvalidInputError(f"{what}={shown(given)}: pass a list of owners, such as ['team-1', SHARED]")
+    return tuple(_name(owner, what) for owner in given)
 
 
 def _name(given: Any, key: str) -> UserId:

@@ -23,7 +23,6 @@ from langgraph.types import Command
 from agentmem_integrations import SHARED, AgentMemory, InvalidInputError, ScopeError
 from agentmem_integrations.langchain import MemoryMiddleware
 from agentmem_integrations.langchain.memory_prompt import CLOSING, OPENING, about_tokens
-from agentmem_integrations.langchain.middleware import RECALL
 from agentmem_integrations.testing.embedders import HashEmbedder
 from agentmem_integrations.testing.faulty_disks import FailingVFS
 from agentmem_integrations.testing.langchain_model import ScriptedChatModel, calling
@@ -429,10 +428,10 @@ def test_an_old_conversation_is_not_told_when_the_middleware_comes_to_it(mem: Ag
     assert texts(mem) == ["New question", "New answer"]
 
 
-def test_calls_and_results_of_tools_are_left_out(mem: AgentMemory) -> None:
+def test_what_is_said_beside_a_call_is_stored_and_calls_and_results_are_left_out(mem: AgentMemory) -> None:
     script = [AIMessage("Let me order.", tool_calls=calling("order", dish="tea").tool_calls), "Enjoy!"]
     agent_of(script, MemoryMiddleware(mem), tools=[order]).invoke(says("Tea, please"), run_of())
-    assert texts(mem) == ["Tea, please", "Enjoy!"]
+    assert texts(mem) == ["Tea, please", "Let me order.", "Enjoy!"]
 
 
 @pytest.mark.parametrize(
@@ -717,15 +716,23 @@ def test_a_run_leaves_nothing_behind_in_the_middleware(mem: AgentMemory) -> None
     agent = agent_of(["Hi."] * 3, middleware)
     for number in range(3):
         agent.invoke(says("What do I like?"), run_of(thread=str(number)))
-    assert not middleware._recalled._texts
+    assert not middleware._recalled._found
     assert not middleware._telling._turns
 
 
-def test_the_state_keeps_two_ids_and_no_words(mem: AgentMemory) -> None:
+def test_the_state_keeps_whose_turn_it_is_and_no_words(mem: AgentMemory) -> None:
     mem.add("Ana likes tea", user_id="ana")
-    agent = agent_of(["Hi."], MemoryMiddleware(mem), checkpointer=InMemorySaver())
+    agent = agent_of(["Hi.", RuntimeError("down")], MemoryMiddleware(mem), checkpointer=InMemorySaver())
     agent.invoke(says("What do I like?"), run_of())
     values = agent.get_state(run_of()).values
-    assert set(values) == {"messages", "agentmem_recall", "agentmem_told"}
-    assert len(values[RECALL]) == 32
-    assert values["agentmem_told"] == values["messages"][-1].id
+    assert set(values) == {"messages", "agentmem_turn", "agentmem_told"}
+    assert values["agentmem_turn"] is None, "it is over"
+    assert [len(mark) for mark in values["agentmem_told"]] == [16, 16]
+    with pytest.raises(RuntimeError, match="down"):
+        agent.invoke(says("Anything else?"), run_of())
+    under_way = agent.get_state(run_of()).values["agentmem_turn"]
+    assert {name: under_way[name] for name in ("user_id", "asked")} == {
+        "user_id": "ana",
+        "asked": agent.get_state(run_of()).values["messages"][-1].id,
+    }
+    assert json.loads(json.dumps(under_way)) == under_way
