@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
-from ..errors import InvalidInputError, shown
+from ..errors import InvalidInputError
 from ..pipeline.arguments import read_name
 
 Role = Literal["user", "assistant", "tool"]

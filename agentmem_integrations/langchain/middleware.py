@@ -17,7 +17,7 @@ from ..errors import InvalidInputError, shown
 from ..memory import AgentMemory
 from ..models import UserId
 from ..open_memory import Closing, MemoryOrPath
-from ..pipeline.arguments import read_choice
+from ..pipeline.arguments import read_choice, read_name
 from .memory_prompt import QUESTION, Found, Recalling, about_tokens
 from .message_items import ROLES, Present, Redact, Role, Saying, question_of, sayings
 from .models import AgentsModel, open_adapted
@@ -25,7 +25,7 @@ from .pending_messages import Telling
 from .run_owner import USER_KEY, Owner, Whose
 from .sync_async_steps import Steps, awalk, walk
 from .tools import memory_tools
-from .turns import TOLD, TURN, Turn, begin, mark_of, marks_of, new_key, untold
+from .turns import STATE, Standing, Turn, begin, mark_of, marks_of, merged, new_key, untold
 
 if TYPE_CHECKING:
     Request = ModelRequest[Any]
@@ -45,12 +45,10 @@ class MemoryState(AgentState[Any]):
     `values`. So the recalled text itself stays with the middleware.
 
     Attributes:
-        agentmem_turn: The turn under way, see `Turn.kept`; None for none.
-        agentmem_told: Marks of the messages that are in memory, or were left out of it for good.
+        agentmem: By the middleware's name whose turn it is, and how far the conversation is told; see `Standing.kept`.
     """
 
-    agentmem_turn: NotRequired[Annotated[dict[str, Any] | None, PrivateStateAttr]]
-    agentmem_told: NotRequired[Annotated[list[str], PrivateStateAttr]]
+    agentmem: NotRequired[Annotated[dict[str, Any], PrivateStateAttr, merged]]
 
 
 class MemoryMiddleware(Closing, AgentMiddleware[MemoryState, Any]):
@@ -82,6 +80,7 @@ class MemoryMiddleware(Closing, AgentMiddleware[MemoryState, Any]):
         redact: Is given every text before it is stored or searched with, and returns what may be stored of it, or None for
             nothing. What it raises ends the run.
         also_recall: Owners whose memories are recalled besides, such as `[SHARED]`. Nothing is ever written to them.
+        name: What an agent calls it. Of several in one agent each needs a name of its own.
         tools: Also give the agent the tools of `memory_tools`.
         settings: How a path is opened, as for `AgentMemory`; `llm` and `embedder` may be LangChain's.
 
@@ -110,6 +109,7 @@ class MemoryMiddleware(Closing, AgentMiddleware[MemoryState, Any]):
         roles: Sequence[Role] = ROLES,
         redact: Redact | None = None,
         also_recall: Sequence[UserId] = (),
+        name: str | None = None,
         tools: bool = False,
         **settings: Any,
     ) -> None:
@@ -119,6 +119,7 @@ class MemoryMiddleware(Closing, AgentMiddleware[MemoryState, Any]):
         self._roles = _read_roles(roles)
         if redact is not None and not callable(redact):
             raise InvalidInputError(f"redact={shown(redact)}: pass a function from the words to what may be stored of them")
+        self._name = read_name(name, "name") or super().name
         self._redact = redact
         self._whose = Whose(user_id, user_key)
         self._recalling = Recalling(k, token_budget, token_counter, using, min_score, filter, kind, agent_id, also_recall)
@@ -133,6 +134,11 @@ class MemoryMiddleware(Closing, AgentMiddleware[MemoryState, Any]):
         self._telling = Telling(mode, draws=(mode or self.memory.mode) == "intelligent", agent_id=agent_id)
         self._recalled = _Recalled()
         self.tools = memory_tools(self.memory, user_id=user_id, user_key=user_key, agent_id=agent_id) if tools else []
+
+    @property
+    def name(self) -> str:
+        """What an agent calls it."""
+        return self._name
 
     def before_agent(self, state: MemoryState, runtime: Runtime[Any]) -> dict[str, Any]:
         """Begin a turn of whoever the run names."""
@@ -184,27 +190,29 @@ class MemoryMiddleware(Closing, AgentMiddleware[MemoryState, Any]):
 
     def _begin(self, state: MemoryState, owner: Owner) -> Steps[dict[str, Any]]:
         turn, told = yield from self._begun(state, owner, new_key())
-        # A message may be told that is there no more: what the conversation still has is all that need be known
-        return {TURN: turn.kept(), TOLD: [mark for mark in marks_of(state["messages"]) if mark in told]}
+        return self._kept(state, Standing(turn, told))
+
+    def _kept(self, state: MemoryState, standing: Standing) -> dict[str, Any]:
+        return {STATE: {self.name: standing.kept(state["messages"])}}
 
     def _begun(self, state: Mapping[str, Any], owner: Owner, key: str) -> Steps[tuple[Turn, frozenset[str]]]:
         """Begin a turn; return it, and marks of the messages that it has not to tell."""
-        beginning = begin(state, owner, key=key)
-        before = Turn.of(state)
-        if before is not None and beginning.left:
-            yield from self._telling.end(Owner(before.user_id, owner.session_id), self._sayings(beginning.left))
+        before = Standing.of(state, self.name)
+        beginning = begin(before, state["messages"], owner, self._whose.key, key=key)
+        if before.turn is not None and beginning.left:
+            yield from self._telling.end(Owner(before.turn.user_id, owner.session_id), self._sayings(beginning.left))
         told = beginning.told
         if beginning.unsure:
             stored = yield from self._telling.stored(owner, self._sayings(beginning.unsure))
             told -= {mark_of(message) for message in beginning.unsure if any(said.id in stored for said in self._sayings([message]))}
         return beginning.turn, told
 
-    def _under_way(self, state: Mapping[str, Any], owner: Owner) -> Steps[tuple[Turn, frozenset[str]]]:
+    def _under_way(self, state: Mapping[str, Any], by: Owner) -> Steps[tuple[Turn, frozenset[str]]]:
         """Return the turn that a run is in, and marks of the messages that it has not to tell."""
-        turn = Turn.of(state)
-        if turn is None or not turn.goes_on(state["messages"], owner.user_id):
-            return (yield from self._begun(state, owner, ""))
-        return turn, frozenset(state.get(TOLD) or ())
+        standing = Standing.of(state, self.name)
+        if standing.turn is None or standing.told is None or not standing.turn.goes_on(state["messages"], by.user_id):
+            return (yield from self._begun(state, by, ""))
+        return standing.turn, standing.told
 
     def _before_call(self, request: Request) -> Steps[str]:
         """Store what was said, recall, and return what the model is to be told.
@@ -235,7 +243,7 @@ class MemoryMiddleware(Closing, AgentMiddleware[MemoryState, Any]):
         turn, told = yield from self._under_way(state, by)
         done = yield from self._telling.end(Owner(turn.user_id, by.session_id), self._sayings(untold(messages, told)))
         self._recalled.drop(turn)
-        return {TURN: None, TOLD: marks_of(messages)} if done else None
+        return self._kept(state, Standing(None, marks_of(messages))) if done else None
 
 
 class _Recalled:

@@ -1,7 +1,7 @@
 """Tools with which a model itself remembers, recalls and forgets. Whose memory it is, the run says, never the model."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,10 +17,11 @@ from ..models import UserId
 from ..open_memory import MemoryOrPath
 from ..pipeline.arguments import read_count, read_flag, read_name
 from .memory_prompt import CORE, SPARE, as_lines
-from .message_items import words_of
+from .message_items import Present
 from .models import open_adapted
 from .run_owner import USER_KEY, Owner, Whose
 from .sync_async_steps import Steps, awalk, verb, walk
+from .turns import owner_of_turn
 
 log = logging.getLogger("agentmem.langchain")
 
@@ -87,7 +88,7 @@ class _Run:
     """Whose memory a call of a tool is about, and the texts that the model sees anyway."""
 
     owner: Owner
-    present: frozenset[str] = frozenset()
+    present: Container[str] = ()
 
 
 class _Tools:
@@ -131,8 +132,9 @@ class _Tools:
     def _run_of(self, config: RunnableConfig, runtime: Any) -> _Run:
         if not isinstance(runtime, ToolRuntime):
             return _Run(self._whose.owner(config, None))
-        messages = runtime.state.get("messages", ()) if isinstance(runtime.state, Mapping) else ()
-        return _Run(self._whose.owner(config, runtime.context), frozenset(words_of(message) for message in messages))
+        state = runtime.state if isinstance(runtime.state, Mapping) else {}
+        owner = owner_of_turn(state, self._whose, self._whose.owner(config, runtime.context))
+        return _Run(owner, Present(state.get("messages", ())))
 
     def _told(self, name: str, steps: Steps[str]) -> Steps[str]:
         """Tell the model what went wrong, as it can do something about it; only what the application did wrong is raised."""

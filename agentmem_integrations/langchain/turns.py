@@ -14,10 +14,10 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from ..models import SHARED, UserId
 from .message_items import begin_of_turn, role_of, words_of
-from .run_owner import Owner
+from .run_owner import Owner, Whose
 
-TURN: Final = "agentmem_turn"
-TOLD: Final = "agentmem_told"
+STATE: Final = "agentmem"
+"""The field of an agent's state: by a middleware's name what it keeps there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,26 +27,28 @@ class Turn:
     Attributes:
         key: What the middleware holds for it is found by; empty for a turn that is in no state.
         user_id: Whose it is.
+        user_key: What that owner is called in a run.
         asked: Id of the last message of the user when it began; empty for none.
         mark: That message's mark.
     """
 
     key: str
     user_id: UserId
+    user_key: str
     asked: str
     mark: str
 
-    @classmethod
-    def of(cls, state: Mapping[str, Any]) -> Self | None:
-        """Return the turn that a state says is under way; None for none."""
-        kept = state.get(TURN)
-        if kept is None:
-            return None
-        return cls(kept["key"], SHARED if kept["user_id"] is None else kept["user_id"], kept["asked"], kept["mark"])
-
     def kept(self) -> dict[str, Any]:
         """Return what a state keeps: plain JSON, for checkpointers of every kind."""
-        return {"key": self.key, "user_id": None if self.user_id is SHARED else self.user_id, "asked": self.asked, "mark": self.mark}
+        return {
+            "key": self.key, "user_id": None if self.user_id is SHARED else self.user_id, "user_key": self.user_key,
+            "asked": self.asked, "mark": self.mark,
+        }  # fmt: skip
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any]) -> Self:
+        """Return the turn that a state keeps."""
+        return cls(**{**kept, "user_id": SHARED if kept["user_id"] is None else kept["user_id"]})
 
     def goes_on(self, messages: Sequence[BaseMessage], user_id: UserId) -> bool:
         """Return whether a run of this person is still in this turn: it is theirs, or nobody said anything since it began.
@@ -55,6 +57,53 @@ class Turn:
         """
         last = _last_of_user(messages)
         return user_id == self.user_id or last is None or last.id == self.asked
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a conversation is told.
+
+    Attributes:
+        turn: The turn under way; None for none.
+        told: Marks of messages that are in memory, or were left out of it for good; None if the conversation is new here.
+    """
+
+    turn: Turn | None = None
+    told: frozenset[str] | None = None
+
+    def kept(self, messages: Sequence[BaseMessage]) -> dict[str, Any]:
+        """Return what a state keeps, as plain JSON: of the marks those of messages that are still there."""
+        told = [mark for mark in map(mark_of, messages) if mark in (self.told or ())]
+        return {"turn": None if self.turn is None else self.turn.kept(), "told": told}
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any], name: str) -> Self:
+        """Return what a state keeps for the middleware of this name."""
+        kept = (state.get(STATE) or {}).get(name)
+        if kept is None:
+            return cls()
+        return cls(None if kept["turn"] is None else Turn.of(kept["turn"]), frozenset(kept["told"]))
+
+
+def merged(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what several middlewares keep in one state, after one of them has changed its own."""
+    return {**left, **right}
+
+
+def owner_of_turn(state: Mapping[str, Any], whose: Whose, by: Owner) -> Owner:
+    """Return whose turn a run is in, for a tool that it calls; the run's own owner if no middleware says.
+
+    Args:
+        state: The agent's state.
+        whose: Where the tool reads the run's owner from: one that is bound to an owner stays his.
+        by: Whom the run names.
+    """
+    if whose.user_id is None:
+        for name in state.get(STATE) or ():
+            turn = Standing.of(state, name).turn
+            if turn is not None and turn.user_key == whose.key and turn.goes_on(state["messages"], by.user_id):
+                return Owner(turn.user_id, by.session_id)
+    return by
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +133,9 @@ def mark_of(message: BaseMessage) -> str:
     return blake2b(f"{message.id}\0{text}".encode(), digest_size=8).hexdigest()
 
 
-def marks_of(messages: Sequence[BaseMessage]) -> list[str]:
+def marks_of(messages: Sequence[BaseMessage]) -> frozenset[str]:
     """Return the marks of messages."""
-    return [mark_of(message) for message in messages]
+    return frozenset(map(mark_of, messages))
 
 
 def untold(messages: Sequence[BaseMessage], told: Collection[str]) -> list[BaseMessage]:
@@ -94,18 +143,23 @@ def untold(messages: Sequence[BaseMessage], told: Collection[str]) -> list[BaseM
     return [message for message in messages if mark_of(message) not in told]
 
 
-def begin(state: Mapping[str, Any], owner: Owner, *, key: str = "") -> Beginning:
-    """Begin a turn of this owner, on whatever the turn before has left.
+def begin(standing: Standing, messages: Sequence[BaseMessage], owner: Owner, user_key: str, *, key: str = "") -> Beginning:
+    """Begin a turn, on whatever the turn before has left.
 
     Of a conversation that is new here only the user's last words are told: what stands before them was told in other runs.
+
+    Args:
+        standing: How far the conversation is told.
+        messages: The conversation.
+        owner: Who begins it.
+        user_key: What the owner is called in a run.
+        key: The turn's key.
     """
-    messages: Sequence[BaseMessage] = state["messages"]
     last = _last_of_user(messages)
-    turn = Turn(key, owner.user_id, (last.id or "") if last else "", mark_of(last) if last else "")
-    kept, before = state.get(TOLD), Turn.of(state)
-    if kept is None:
-        return Beginning(turn, frozenset(marks_of(messages[: begin_of_turn(messages)])))
-    told = frozenset(kept)
+    turn = Turn(key, owner.user_id, user_key, (last.id or "") if last else "", mark_of(last) if last else "")
+    before, told = standing.turn, standing.told
+    if told is None:
+        return Beginning(turn, marks_of(messages[: begin_of_turn(messages)]))
     if before is None:
         return Beginning(turn, told)
     mine = before.user_id == owner.user_id
@@ -116,8 +170,8 @@ def begin(state: Mapping[str, Any], owner: Owner, *, key: str = "") -> Beginning
     heard = tuple(message for message in earlier if id(message) not in refused)
     unsure = tuple(message for message in earlier if id(message) in refused)
     if mine:
-        return Beginning(turn, told | set(marks_of(unsure)), unsure=unsure)
-    return Beginning(turn, told | set(marks_of(earlier)), left=heard)
+        return Beginning(turn, told | marks_of(unsure), unsure=unsure)
+    return Beginning(turn, told | marks_of(earlier), left=heard)
 
 
 def new_key() -> str:

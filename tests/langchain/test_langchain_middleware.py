@@ -725,14 +725,13 @@ def test_the_state_keeps_whose_turn_it_is_and_no_words(mem: AgentMemory) -> None
     agent = agent_of(["Hi.", RuntimeError("down")], MemoryMiddleware(mem), checkpointer=InMemorySaver())
     agent.invoke(says("What do I like?"), run_of())
     values = agent.get_state(run_of()).values
-    assert set(values) == {"messages", "agentmem_turn", "agentmem_told"}
-    assert values["agentmem_turn"] is None, "it is over"
-    assert [len(mark) for mark in values["agentmem_told"]] == [16, 16]
+    assert set(values) == {"messages", "agentmem"}
+    kept = values["agentmem"]["MemoryMiddleware"]
+    assert kept["turn"] is None, "it is over"
+    assert [len(mark) for mark in kept["told"]] == [16, 16]
     with pytest.raises(RuntimeError, match="down"):
         agent.invoke(says("Anything else?"), run_of())
-    under_way = agent.get_state(run_of()).values["agentmem_turn"]
-    assert {name: under_way[name] for name in ("user_id", "asked")} == {
-        "user_id": "ana",
-        "asked": agent.get_state(run_of()).values["messages"][-1].id,
-    }
-    assert json.loads(json.dumps(under_way)) == under_way
+    values = agent.get_state(run_of()).values
+    turn = values["agentmem"]["MemoryMiddleware"]["turn"]
+    assert (turn["user_id"], turn["asked"]) == ("ana", values["messages"][-1].id)
+    assert json.loads(json.dumps(turn)) == turn
