@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, shown
 from ..pipeline.arguments import read_name
 
 Role = Literal["user", "assistant", "tool"]
@@ -62,13 +62,23 @@ def words_of(message: BaseMessage) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def storable(message: BaseMessage, redact: Redact | None) -> str:
-    """Return what may be stored of a message's words; blank for nothing.
+def read_redact(given: Redact | None) -> Redact | None:
+    """Return a caller's function.
+
+    Raises:
+        InvalidInputError: it is none.
+    """
+    if given is not None and not callable(given):
+        raise InvalidInputError(f"redact={shown(given)}: pass a function from the words to what may be stored of them")
+    return given
+
+
+def redacted(words: str, redact: Redact | None) -> str:
+    """Return what may be stored of words; blank for nothing.
 
     Raises:
         InvalidInputError: `redact` returned neither text nor None.
     """
-    words = words_of(message)
     if redact is None or not words.strip():
         return words
     left = redact(words)
@@ -82,7 +92,7 @@ def sayings(messages: Sequence[BaseMessage], roles: Collection[Role], redact: Re
     found = []
     for message in messages:
         role = role_of(message)
-        if role in roles and (text := storable(message, redact)).strip():
+        if role in roles and (text := redacted(words_of(message), redact)).strip():
             assert role is not None, "no role is among no roles"
             found.append(Saying(f"{message.id}:{text}", role, text, _name_of(message) if role == "user" else None))
     return found
@@ -99,8 +109,8 @@ class Present:
     """
 
     def __init__(self, messages: Iterable[BaseMessage], redact: Redact | None = None) -> None:
-        texts = [(words_of(message), storable(message, redact)) for message in messages]
-        self._texts = {text for pair in texts for text in pair}
+        words = {words_of(message) for message in messages}
+        self._texts = words | {redacted(text, redact) for text in words}
         self._long = [text for text in self._texts if len(text) > LONG]
 
     def __contains__(self, text: object) -> bool:
@@ -130,5 +140,5 @@ def begin_of_turn(messages: Sequence[BaseMessage]) -> int:
 def question_of(messages: Sequence[BaseMessage], longest: int, redact: Redact | None = None) -> str:
     """Return what the user asked last, all of it that was not answered yet; of long texts the beginning and the end."""
     asked = [message for message in messages[begin_of_turn(messages) :] if role_of(message) == "user"]
-    text = "\n".join(storable(message, redact) for message in asked).strip()
+    text = "\n".join(redacted(words_of(message), redact) for message in asked).strip()
     return text if len(text) <= longest else f"{text[: longest // 2]}\n{text[-(longest // 2) :]}"

@@ -19,13 +19,13 @@ from ..models import UserId
 from ..open_memory import Closing, MemoryOrPath
 from ..pipeline.arguments import read_choice, read_name
 from .memory_prompt import QUESTION, Found, Recalling, about_tokens
-from .message_items import ROLES, Present, Redact, Role, Saying, question_of, sayings
+from .message_items import ROLES, Present, Redact, Role, Saying, question_of, read_redact, sayings
 from .models import AgentsModel, open_adapted
 from .pending_messages import Telling
 from .run_owner import USER_KEY, Owner, Whose
 from .sync_async_steps import Steps, awalk, walk
 from .tools import memory_tools
-from .turns import STATE, Standing, Turn, begin, mark_of, marks_of, merged, new_key, untold
+from .turns import STATE, Standing, Turn, begin, is_sure, mark_of, marks_of, merged, new_key, untold
 
 if TYPE_CHECKING:
     Request = ModelRequest[Any]
@@ -117,10 +117,8 @@ class MemoryMiddleware(Closing, AgentMiddleware[MemoryState, Any]):
         if mode is not None:
             read_choice(mode, "mode", get_args(Mode))
         self._roles = _read_roles(roles)
-        if redact is not None and not callable(redact):
-            raise InvalidInputError(f"redact={shown(redact)}: pass a function from the words to what may be stored of them")
         self._name = read_name(name, "name") or super().name
-        self._redact = redact
+        self._redact = read_redact(redact)
         self._whose = Whose(user_id, user_key)
         self._recalling = Recalling(k, token_budget, token_counter, using, min_score, filter, kind, agent_id, also_recall)
         self._agents_model: AgentsModel | None = None
@@ -133,7 +131,7 @@ class MemoryMiddleware(Closing, AgentMiddleware[MemoryState, Any]):
             raise InvalidInputError("mode='intelligent' needs a language model: open the memory with llm=..., see langchain_llm")
         self._telling = Telling(mode, draws=(mode or self.memory.mode) == "intelligent", agent_id=agent_id)
         self._recalled = _Recalled()
-        self.tools = memory_tools(self.memory, user_id=user_id, user_key=user_key, agent_id=agent_id) if tools else []
+        self.tools = memory_tools(self.memory, user_id=user_id, user_key=user_key, agent_id=agent_id, redact=redact) if tools else []
 
     @property
     def name(self) -> str:
@@ -199,7 +197,7 @@ class MemoryMiddleware(Closing, AgentMiddleware[MemoryState, Any]):
         """Begin a turn; return it, and marks of the messages that it has not to tell."""
         before = Standing.of(state, self.name)
         beginning = begin(before, state["messages"], owner, self._whose.key, key=key)
-        if before.turn is not None and beginning.left:
+        if before.turn is not None and beginning.left and (yield from is_sure(before.turn, owner)):
             yield from self._telling.end(Owner(before.turn.user_id, owner.session_id), self._sayings(beginning.left))
         told = beginning.told
         if beginning.unsure:
@@ -207,21 +205,24 @@ class MemoryMiddleware(Closing, AgentMiddleware[MemoryState, Any]):
             told -= {mark_of(message) for message in beginning.unsure if any(said.id in stored for said in self._sayings([message]))}
         return beginning.turn, told
 
-    def _under_way(self, state: Mapping[str, Any], by: Owner) -> Steps[tuple[Turn, frozenset[str]]]:
-        """Return the turn that a run is in, and marks of the messages that it has not to tell."""
+    def _under_way(self, state: Mapping[str, Any], by: Owner) -> Steps[tuple[Turn, frozenset[str]] | None]:
+        """Return the turn that a run is in, and marks of the messages that it has not to tell; None if it is not sure whose."""
         standing = Standing.of(state, self.name)
         if standing.turn is None or standing.told is None or not standing.turn.goes_on(state["messages"], by.user_id):
             return (yield from self._begun(state, by, ""))
-        return standing.turn, standing.told
+        return (standing.turn, standing.told) if (yield from is_sure(standing.turn, by)) else None
 
     def _before_call(self, request: Request) -> Steps[str]:
-        """Store what was said, recall, and return what the model is to be told.
+        """Recall, store what was said so far, and return what the model is to be told.
 
         It is here, not in `before_agent` or `before_model`, for here all middleware that edits or refuses messages has done so,
         wherever it stands in the list; and it is known what the model is sent.
         """
         state, by = request.state, self._owner(request.runtime)
-        turn, told = yield from self._under_way(state, by)
+        under_way = yield from self._under_way(state, by)
+        if under_way is None:
+            return ""
+        turn, told = under_way
         owner = Owner(turn.user_id, by.session_id)
         found = self._recalled.get(turn)
         if found is None:  # the first call; or the turn was interrupted, and goes on much later or in another process
@@ -240,7 +241,10 @@ class MemoryMiddleware(Closing, AgentMiddleware[MemoryState, Any]):
 
     def _end(self, state: MemoryState, by: Owner) -> Steps[dict[str, Any] | None]:
         messages = state["messages"]
-        turn, told = yield from self._under_way(state, by)
+        under_way = yield from self._under_way(state, by)
+        if under_way is None:
+            return None
+        turn, told = under_way
         done = yield from self._telling.end(Owner(turn.user_id, by.session_id), self._sayings(untold(messages, told)))
         self._recalled.drop(turn)
         return self._kept(state, Standing(None, marks_of(messages))) if done else None

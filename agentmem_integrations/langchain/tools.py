@@ -17,7 +17,7 @@ from ..models import UserId
 from ..open_memory import MemoryOrPath
 from ..pipeline.arguments import read_count, read_flag, read_name
 from .memory_prompt import CORE, SPARE, as_lines
-from .message_items import Present
+from .message_items import Present, Redact, read_redact, redacted
 from .models import open_adapted
 from .run_owner import USER_KEY, Owner, Whose
 from .sync_async_steps import Steps, awalk, verb, walk
@@ -58,6 +58,7 @@ def memory_tools(
     agent_id: str | None = None,
     k: int = 5,
     erase: bool = False,
+    redact: Redact | None = None,
     **settings: Any,
 ) -> list[BaseTool]:
     """Return the tools `remember`, `recall` and `forget`.
@@ -72,6 +73,7 @@ def memory_tools(
         agent_id: Store for this agent, and find only what was.
         k: Memories that `recall` tells.
         erase: `forget` purges: the bytes are gone. Default: it deletes, and the memory's history stays.
+        redact: Is given every text before it is stored, and returns what may be stored of it, or None for nothing.
         settings: How a path is opened, as for `AgentMemory`; `llm` and `embedder` may be LangChain's.
 
     Raises:
@@ -80,7 +82,7 @@ def memory_tools(
     whose, agent = Whose(user_id, user_key), read_name(agent_id, "agent_id")
     most, purges = read_count(k, "k", 1, MAX_K - SPARE), read_flag(erase, "erase")
     opened, _ = open_adapted(memory, settings)
-    return list(_Tools(opened, whose, agent, most, erase=purges).all())
+    return list(_Tools(opened, whose, agent, most, erase=purges, redact=read_redact(redact)).all())
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,8 @@ class _Run:
 
 
 class _Tools:
-    def __init__(self, memory: AgentMemory, whose: Whose, agent_id: str | None, k: int, *, erase: bool) -> None:
+    def __init__(self, memory: AgentMemory, whose: Whose, agent_id: str | None, k: int, *, erase: bool, redact: Redact | None) -> None:
+        self._redact = redact
         self._memory = memory
         self._whose = whose
         self._agent_id = agent_id
@@ -102,7 +105,7 @@ class _Tools:
     def all(self) -> tuple[BaseTool, ...]:
         return (
             self._tool(
-                "remember", RememberInput, self._remember,
+                "remember", RememberInput, self._remember_redacted,
                 "Remember one thing about the user for later conversations. What the user says is remembered without it; use it when "
                 "asked to remember something, or for what must never be forgotten.",
             ),
@@ -120,21 +123,23 @@ class _Tools:
         # `runtime` is injected by its plain annotation, so it cannot be `ToolRuntime | None`; outside of agents nobody injects it,
         # and whatever else a caller passes under that name is no runtime
         def run(config: RunnableConfig, runtime: ToolRuntime = None, **arguments: Any) -> str:  # type: ignore[assignment]  # see above
-            return walk(self._memory, self._told(name, steps(self._run_of(config, runtime), **arguments)))
+            return walk(self._memory, self._told(name, self._steps(steps, config, runtime, arguments)))
 
         async def arun(config: RunnableConfig, runtime: ToolRuntime = None, **arguments: Any) -> str:  # type: ignore[assignment]  # see above
-            return await awalk(self._memory, self._told(name, steps(self._run_of(config, runtime), **arguments)))
+            return await awalk(self._memory, self._told(name, self._steps(steps, config, runtime, arguments)))
 
         return StructuredTool(
             name=name, description=description, args_schema=schema, func=run, coroutine=arun, handle_tool_error=True
         )  # fmt: skip
 
-    def _run_of(self, config: RunnableConfig, runtime: Any) -> _Run:
+    def _steps(self, steps: Callable[..., Steps[str]], config: RunnableConfig, runtime: Any, arguments: Mapping[str, Any]) -> Steps[str]:
         if not isinstance(runtime, ToolRuntime):
-            return _Run(self._whose.owner(config, None))
+            return (yield from steps(_Run(self._whose.owner(config, None)), **arguments))
         state = runtime.state if isinstance(runtime.state, Mapping) else {}
-        owner = owner_of_turn(state, self._whose, self._whose.owner(config, runtime.context))
-        return _Run(owner, Present(state.get("messages", ())))
+        owner = yield from owner_of_turn(state, self._whose, self._whose.owner(config, runtime.context))
+        if owner is None:
+            raise ToolException("nothing was done: somebody else began this turn, and it is not sure who.")
+        return (yield from steps(_Run(owner, Present(state.get("messages", ()))), **arguments))
 
     def _told(self, name: str, steps: Steps[str]) -> Steps[str]:
         """Tell the model what went wrong, as it can do something about it; only what the application did wrong is raised."""
@@ -147,6 +152,12 @@ class _Tools:
         except AgentMemError as error:
             log.warning("the tool %s failed: %s", name, type(error).__name__)
             raise ToolException(f"{name} did nothing: the memory cannot be reached just now.") from error
+
+    def _remember_redacted(self, run: _Run, text: str, always: bool = False) -> Steps[str]:
+        left = redacted(text, self._redact)
+        if not left.strip() and text.strip():
+            return "Nothing of that may be remembered."
+        return (yield from self._remember(run, left, always))
 
     def _remember(self, run: _Run, text: str, always: bool = False) -> Steps[str]:
         result = yield verb(

@@ -4,6 +4,7 @@ A turn belongs to whoever began it. Another person may approve what it waits for
 Ana's, and the next turn is the other's.
 """
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -12,9 +13,13 @@ from uuid import uuid4
 
 from langchain_core.messages import AIMessage, BaseMessage
 
+from ..errors import StorageError
 from ..models import SHARED, UserId
 from .message_items import begin_of_turn, role_of, words_of
 from .run_owner import Owner, Whose
+from .sync_async_steps import Steps, verb
+
+log = logging.getLogger("agentmem.langchain")
 
 STATE: Final = "agentmem"
 """The field of an agent's state: by a middleware's name what it keeps there."""
@@ -90,8 +95,8 @@ def merged(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, Any]:
     return {**left, **right}
 
 
-def owner_of_turn(state: Mapping[str, Any], whose: Whose, by: Owner) -> Owner:
-    """Return whose turn a run is in, for a tool that it calls; the run's own owner if no middleware says.
+def owner_of_turn(state: Mapping[str, Any], whose: Whose, by: Owner) -> Steps[Owner | None]:
+    """Return whose turn a run is in, for a tool that it calls: the run's own owner if no middleware says; None if it is not sure.
 
     Args:
         state: The agent's state.
@@ -102,8 +107,28 @@ def owner_of_turn(state: Mapping[str, Any], whose: Whose, by: Owner) -> Owner:
         for name in state.get(STATE) or ():
             turn = Standing.of(state, name).turn
             if turn is not None and turn.user_key == whose.key and turn.goes_on(state["messages"], by.user_id):
-                return Owner(turn.user_id, by.session_id)
+                return Owner(turn.user_id, by.session_id) if (yield from is_sure(turn, by)) else None
     return by
+
+
+def is_sure(turn: Turn, by: Owner) -> Steps[bool]:
+    """Return whether a turn is really that of the owner it names.
+
+    Servers let clients write an agent's state. So it is not enough that the state names somebody else than the run does: they
+    must have spoken in this thread, as runs said that named them.
+    """
+    if turn.user_id == by.user_id:
+        return True
+    if by.session_id is None:
+        return False
+    try:
+        spoken = yield verb("list", user_id=turn.user_id, session_id=by.session_id, limit=1)
+    except StorageError as error:
+        log.warning("it is not known whose turn goes on: %s", type(error).__name__)
+        return False
+    if not spoken:
+        log.warning("a turn of somebody who never spoke in its thread goes on without memory")
+    return bool(spoken)
 
 
 @dataclass(frozen=True, slots=True)
