@@ -1,5 +1,6 @@
 """Agents with a memory: how they are made and run, and what their model was shown."""
 
+import json
 from typing import Any
 
 from langchain.agents import create_agent
@@ -7,6 +8,7 @@ from langchain_core.messages import BaseMessage, SystemMessage
 
 from agentmem_integrations import AgentMemory
 from agentmem_integrations.langchain import MemoryMiddleware
+from agentmem_integrations.langchain.memory_prompt import CLOSING, OPENING
 from agentmem_integrations.testing.langchain_model import ScriptedChatModel
 
 
@@ -35,3 +37,11 @@ def system_of(messages: list[BaseMessage]) -> str:
 def texts(mem: AgentMemory, user: str = "ana", **narrow: Any) -> list[str]:
     """Return what is stored of a user, in order."""
     return [memory.text for memory in mem.list(user_id=user, limit=1_000, **narrow)]
+
+
+def memories_in(prompt: str) -> list[dict[str, Any]]:
+    """Return the memories that a prompt tells."""
+    if OPENING not in prompt:
+        return []
+    body = prompt[prompt.index(OPENING) + len(OPENING) : prompt.index(CLOSING)]
+    return [json.loads(line) for line in body.splitlines() if line]

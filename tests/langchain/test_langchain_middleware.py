@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agent_runs import agent_of, run_of, says, system_of, texts
+from agent_runs import agent_of, memories_in, run_of, says, system_of, texts
 from langchain.agents import create_agent
 from langchain.agents.middleware import HumanInTheLoopMiddleware, SummarizationMiddleware
 from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage, SystemMessage
@@ -22,7 +22,7 @@ from langgraph.types import Command
 
 from agentmem_integrations import SHARED, AgentMemory, InvalidInputError, ScopeError
 from agentmem_integrations.langchain import MemoryMiddleware
-from agentmem_integrations.langchain.memory_prompt import CLOSING, OPENING, about_tokens
+from agentmem_integrations.langchain.memory_prompt import CLOSING, about_tokens
 from agentmem_integrations.testing.embedders import HashEmbedder
 from agentmem_integrations.testing.faulty_disks import FailingVFS
 from agentmem_integrations.testing.langchain_model import ScriptedChatModel, calling
@@ -33,14 +33,6 @@ Opened = Callable[..., AgentMemory]
 @pytest.fixture
 def mem(opened: Opened) -> AgentMemory:
     return opened("memory://", embedder="static")
-
-
-def memories_in(prompt: str) -> list[dict[str, Any]]:
-    """Return the memories that a prompt tells."""
-    if OPENING not in prompt:
-        return []
-    body = prompt[prompt.index(OPENING) + len(OPENING) : prompt.index(CLOSING)]
-    return [json.loads(line) for line in body.splitlines() if line]
 
 
 def told(model: ScriptedChatModel, call: int = -1) -> list[str]:
