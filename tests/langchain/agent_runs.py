@@ -8,7 +8,7 @@ from langchain_core.messages import BaseMessage, SystemMessage
 
 from agentmem_integrations import AgentMemory
 from agentmem_integrations.langchain import MemoryMiddleware
-from agentmem_integrations.langchain.memory_prompt import CLOSING, OPENING
+from agentmem_integrations.langchain.memory_prompt import CLOSING, OPENING, OTHERS
 from agentmem_integrations.testing.langchain_model import ScriptedChatModel
 
 
@@ -44,4 +44,4 @@ def memories_in(prompt: str) -> list[dict[str, Any]]:
     if OPENING not in prompt:
         return []
     body = prompt[prompt.index(OPENING) + len(OPENING) : prompt.index(CLOSING)]
-    return [json.loads(line) for line in body.splitlines() if line]
+    return [json.loads(line) for line in body.removeprefix(OTHERS).splitlines() if line]
