@@ -223,12 +223,15 @@ class MemoryMiddleware(Closing, AgentMiddleware[MemoryState, Any]):
         if under_way is None:
             return ""
         turn, told = under_way
-        owner = Owner(turn.user_id, by.session_id)
+        owner, new = Owner(turn.user_id, by.session_id), untold(state["messages"], told)
         found = self._recalled.get(turn)
         if found is None:  # the first call; or the turn was interrupted, and goes on much later or in another process
-            found = yield from self._recalling.recall(owner, question_of(state["messages"], QUESTION, self._redact))
+            # Words that were refused still stand in the conversation, and are not sent to an embedder either; the same words sent
+            # again are not new
+            question = question_of(new, QUESTION, self._redact) or question_of(state["messages"], QUESTION, self._redact)
+            found = yield from self._recalling.recall(owner, question)
             self._recalled.keep(turn, found)
-        yield from self._telling.hear(owner, self._sayings(untold(state["messages"], told)))
+        yield from self._telling.hear(owner, self._sayings(new))
         return self._recalling.text(found, Present(request.messages, self._redact))
 
     def _sayings(self, messages: Sequence[BaseMessage]) -> list[Saying]:

@@ -44,6 +44,22 @@ def without_addresses(text: str) -> str:
     return re.sub(r"\S+@\S+", "(address)", text)
 
 
+class Spy:
+    """An embedder that remembers what it was given."""
+
+    name, dim = "spy", 2
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        self.asked += texts
+        return [[1.0, 0.5] for _ in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        return self.embed_documents([text])[0]
+
+
 # What other middleware does
 
 
@@ -97,6 +113,20 @@ def test_what_another_middleware_blocks_is_never_stored(opened: Opened, memory_f
 
 
 @BOTH_ORDERS
+def test_what_another_middleware_blocks_is_never_searched_with(opened: Opened, memory_first: bool) -> None:
+    spy = Spy()
+    mem = opened("memory://", embedder=spy)
+    mem.add("Ana likes tea", user_id="ana")
+    block = PIIMiddleware("email", strategy="block")
+    agent = agent_with(mem, ScriptedChatModel(script=["Tea."]), block, memory_first, checkpointer=InMemorySaver())
+    with pytest.raises(PIIDetectionError):
+        agent.invoke(says(f"Mail me at {ADDRESS}"), run_of())
+    agent.invoke(says("What do I like?"), run_of())
+    assert "What do I like?" in spy.asked
+    assert ADDRESS not in str(spy.asked)
+
+
+@BOTH_ORDERS
 def test_an_answer_that_another_middleware_redacts_is_stored_redacted(mem: AgentMemory, memory_first: bool) -> None:
     said = AIMessage(f"I try {ADDRESS}.", tool_calls=calling("look_up", name="Ana").tool_calls)
     model = ScriptedChatModel(script=[said, f"It is {ADDRESS}."])
@@ -144,23 +174,12 @@ def test_every_text_goes_through_redact_before_it_is_stored(mem: AgentMemory) ->
 
 
 def test_the_question_goes_through_redact_before_it_is_searched_with(opened: Opened) -> None:
-    asked: list[str] = []
-
-    class Spy:
-        name, dim = "spy", 2
-
-        def embed_documents(self, texts: list[str]) -> list[list[float]]:
-            asked.extend(texts)
-            return [[1.0, 0.5] for _ in texts]
-
-        def embed_query(self, text: str) -> list[float]:
-            return self.embed_documents([text])[0]
-
-    mem = opened("memory://", embedder=Spy())
+    spy = Spy()
+    mem = opened("memory://", embedder=spy)
     mem.add("Ana likes tea", user_id="ana")
     agent_of(["Noted."], MemoryMiddleware(mem, redact=without_addresses)).invoke(says(f"Mail {ADDRESS}"), run_of())
-    assert "Mail (address)" in asked
-    assert ADDRESS not in str(asked)
+    assert "Mail (address)" in spy.asked
+    assert ADDRESS not in str(spy.asked)
 
 
 def test_what_redact_returns_nothing_for_is_not_stored(mem: AgentMemory) -> None:

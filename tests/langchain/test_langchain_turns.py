@@ -232,3 +232,13 @@ def test_a_failed_run_that_goes_on_is_stored_once(mem: AgentMemory) -> None:
         agent.invoke(says("I live in Porto"), run_of())
     agent.invoke(None, run_of())
     assert texts(mem) == ["I live in Porto", "Noted."]
+
+
+def test_memories_are_recalled_for_a_message_that_is_sent_again_unchanged(mem: AgentMemory) -> None:
+    mem.add("Ana likes tea", user_id="ana")
+    model = ScriptedChatModel(script=["Tea.", "Tea, still."])
+    agent = agent_of(model, MemoryMiddleware(mem), checkpointer=InMemorySaver())
+    for _ in range(2):
+        agent.invoke({"messages": [HumanMessage("What do I like?", id="h1")]}, run_of())
+    assert told(model, 0) == told(model, 1) == ["Ana likes tea"]
+    assert texts(mem) == ["Ana likes tea", "What do I like?", "Tea.", "Tea, still."]
