@@ -7,7 +7,7 @@ import pytest
 from agent_runs import agent_of, memories_in, run_of, says, system_of, texts
 from langchain.agents import create_agent
 from langchain.agents.middleware import wrap_model_call
-from langchain.agents.structured_output import ToolStrategy
+from langchain.agents.structured_output import ProviderStrategy, ToolStrategy
 from langchain_core.messages import AIMessage
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
@@ -193,3 +193,10 @@ def test_a_structured_answer_is_a_call_of_a_tool_and_not_stored(mem: AgentMemory
     agent = agent_of(model, MemoryMiddleware(mem), response_format=ToolStrategy(Answer))
     assert agent.invoke(says("Where am I?"), run_of())["structured_response"] == Answer(city="Lisbon")
     assert texts(mem) == ["Where am I?"]
+
+
+def test_a_structured_answer_of_the_provider_is_text_and_stored(mem: AgentMemory) -> None:
+    model = ScriptedChatModel(script=['{"city": "Lisbon"}'])
+    agent = agent_of(model, MemoryMiddleware(mem), response_format=ProviderStrategy(Answer))
+    assert agent.invoke(says("Where am I?"), run_of())["structured_response"] == Answer(city="Lisbon")
+    assert texts(mem) == ["Where am I?", '{"city": "Lisbon"}']
