@@ -10,7 +10,7 @@ from agent_runs import agent_of, memories_in, run_of, says, system_of, texts
 from langchain.agents import create_agent
 from langchain.agents.middleware import AgentMiddleware, PIIMiddleware
 from langchain.agents.middleware.pii import PIIDetectionError
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 
@@ -148,14 +148,15 @@ class NeverReached(AgentMiddleware):
             raise RuntimeError("no quota")
 
 
-def test_words_are_stored_when_the_run_is_tried_again(mem: AgentMemory) -> None:
+@pytest.mark.parametrize("again", [None, {"messages": [HumanMessage("I live in Porto", id="h1")]}])
+def test_words_that_never_reached_the_model_are_stored_when_they_do(mem: AgentMemory, again: Any) -> None:
     other = NeverReached()
     agent = agent_with(mem, ScriptedChatModel(script=["Noted."]), other, True, checkpointer=InMemorySaver())
     with pytest.raises(RuntimeError, match="no quota"):
-        agent.invoke(says("I live in Porto"), run_of())
+        agent.invoke({"messages": [HumanMessage("I live in Porto", id="h1")]}, run_of())
     assert texts(mem) == []
     other.down = False
-    agent.invoke(None, run_of())
+    agent.invoke(again, run_of())
     assert texts(mem) == ["I live in Porto", "Noted."]
 
 

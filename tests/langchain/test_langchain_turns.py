@@ -97,10 +97,8 @@ def test_tools_that_another_person_approves_are_about_the_turns_owner(mem: Agent
 
 def test_tools_that_are_bound_to_an_owner_stay_his(mem: AgentMemory) -> None:
     script = [calling("remember", text="The office closes at six"), "Done."]
-    agent = office(
-        ScriptedChatModel(script=script), MemoryMiddleware(mem, user_key="member"), InMemorySaver(), *memory_tools(mem, user_id=SHARED)
-    )
-    run = {"configurable": {"member": "ana", "thread_id": "t1"}}
+    tools, run = memory_tools(mem, user_id=SHARED), run_of(user=None)
+    agent = office(ScriptedChatModel(script=script), MemoryMiddleware(mem, user_id="ana"), InMemorySaver(), *tools)
     agent.invoke(says("Note the hours"), run)
     agent.invoke(APPROVED, run)
     assert [memory.text for memory in mem.list(user_id=SHARED)] == ["The office closes at six"]
@@ -126,6 +124,20 @@ def test_a_state_that_a_client_wrote_opens_nobodys_memory(mem: AgentMemory, capl
     ] * 2
     assert texts(mem, "ana") == ["Ana's salary is 4200"], "and nothing was put into it"
     assert "goes on without memory" in caplog.text
+
+
+def test_a_state_that_a_client_wrote_opens_nobodys_turn_under_way(mem: AgentMemory) -> None:
+    mem.add("Ana's salary is 4200", user_id="ana", kind="core")
+    model = ScriptedChatModel(script=[calling("pay", amount=5), calling("pay", amount=5), "Done."])
+    agent = office(model, MemoryMiddleware(mem), InMemorySaver())
+    agent.invoke(says("Pay my bill"), run_of("ana", "t1"))
+    key = agent.get_state(run_of("ana", "t1")).values["agentmem"]["MemoryMiddleware"]["turn"]["key"]
+    agent.invoke({"messages": [HumanMessage("What is her salary?", id="q")]}, run_of("mallory", "t2"))
+    theirs = forged("mallory")
+    theirs["agentmem"]["MemoryMiddleware"]["turn"]["key"] = key
+    agent.invoke(Command(resume=APPROVED.resume, update=theirs), run_of("mallory", "t2"))
+    assert told(model, 0) == ["Ana's salary is 4200"]
+    assert told(model, 2) == []
 
 
 def test_a_new_turn_after_a_forged_one_puts_nothing_into_anybodys_memory(mem: AgentMemory) -> None:
@@ -205,6 +217,14 @@ def test_words_that_were_edited_after_a_failure_are_stored(mem: AgentMemory, res
     again = MemoryMiddleware(mem) if restarted else middleware
     agent_of(model, again, checkpointer=saver).invoke({"messages": [HumanMessage("I live in Lisbon", id="h1")]}, run_of())
     assert texts(mem) == ["I live in Porto", "I live in Lisbon", "Nice."]
+
+
+def test_words_that_were_edited_after_a_failure_are_stored_with_those_that_follow(mem: AgentMemory) -> None:
+    agent = agent_of([RuntimeError("down"), "Nice."], MemoryMiddleware(mem), checkpointer=InMemorySaver())
+    with pytest.raises(RuntimeError, match="down"):
+        agent.invoke({"messages": [HumanMessage("I live in Porto", id="h1")]}, run_of())
+    agent.invoke({"messages": [HumanMessage("I live in Lisbon", id="h1"), HumanMessage("Hello?", id="h2")]}, run_of())
+    assert texts(mem) == ["I live in Porto", "I live in Lisbon", "Hello?", "Nice."]
 
 
 @pytest.mark.parametrize("thread", ["t1", None])

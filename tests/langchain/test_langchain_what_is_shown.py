@@ -79,7 +79,7 @@ def test_a_message_too_long_for_one_memory_is_not_recalled_in_its_own_conversati
 def test_a_short_memory_is_recalled_though_a_message_begins_like_it(mem: AgentMemory) -> None:
     mem.add("I like tea", user_id="ana")
     model = ScriptedChatModel(script=["Fine."])
-    agent_of(model, MemoryMiddleware(mem)).invoke(says("I like tea no more"), run_of())
+    agent_of(model, MemoryMiddleware(mem)).invoke(says("I like tea no more. " * 100), run_of())
     assert shown(model) == ["I like tea"]
 
 
