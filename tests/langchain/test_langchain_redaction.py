@@ -136,6 +136,22 @@ def test_an_answer_that_another_middleware_redacts_is_stored_redacted(mem: Agent
     assert ADDRESS not in str(texts(mem))
 
 
+class Refuses(AgentMiddleware):
+    """Refuses addresses at the beginning of a run."""
+
+    def before_agent(self, state: Any, runtime: Any) -> None:
+        if "@" in state["messages"][-1].text:
+            raise ValueError("refused")
+
+
+def test_what_is_refused_behind_this_middleware_is_not_stored_with_the_next_turn(mem: AgentMemory) -> None:
+    agent = agent_with(mem, ScriptedChatModel(script=["Hello."]), Refuses(), True, checkpointer=InMemorySaver())
+    with pytest.raises(ValueError, match="refused"):
+        agent.invoke(says(f"Mail me at {ADDRESS}"), run_of())
+    agent.invoke(says("Good morning"), run_of())
+    assert texts(mem) == ["Good morning", "Hello."]
+
+
 class NeverReached(AgentMiddleware):
     """Fails where a summary is written, before the model is called."""
 
