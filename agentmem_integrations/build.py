@@ -92,6 +92,7 @@ def open_room(engine: Engine, settings: Settings) -> Room:
         mind, settings.follow_ups,
     )  # fmt: skip
     engine.rooms.append(room)
+    writing.take_up()
     if room.mind is not None and engine.store.jobs(namespace, None, 1):
         room.mind.begin()
     return room

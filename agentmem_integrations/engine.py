@@ -193,6 +193,8 @@ class Engine:
         for _, embedder in self.embedders.values():
             if isinstance(embedder, CachedEmbedder):
                 embedder.queue.close()
+        for room in self.rooms:
+            room.writing.join()
         for close in self.owned:
             close()
         self._forget_parents_threads()

@@ -5,7 +5,7 @@ them. Whether an utterance is already known is decided by the store, inside the 
 would let two callers both find nothing.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -65,19 +65,25 @@ class AddHallway:
         inserts = self._inserts(content, scope, common)
         return Write([Entrust(inserts, job, leased_until)], lambda outcomes: _result(inserts, one(outcomes)), self._wanting(inserts))
 
-    def add_batch(self, items: Iterable[Item], scope: Scope, common: Common, on_error: OnError, progress: Progress) -> list[AddResult]:
+    def add_batch(
+        self, items: Iterable[Item], scope: Scope, common: Common, on_error: OnError, progress: Progress, *, owe: bool = True
+    ) -> list[AddResult]:
         """Store many items: one embedding pass and one transaction per chunk, in order.
 
         While one chunk is being committed, the next one is being embedded.
 
         Raises:
-            InvalidInputError: `on_error="raise"` and an item that cannot be stored; then none is.
+            InvalidInputError: `on_error="raise"` and an item that cannot be stored; then none is. Or nothing may be owed, and
+                there is nobody here to make the vectors.
+            EmbeddingError: nothing may be owed, `on_error="raise"` and a text that cannot be embedded; then none is stored.
         """
+        if not owe and self.writing.owes:
+            raise InvalidInputError("owe=False, and this collection was opened without its embedder: open it with that")
         results: list[AddResult] = []
         waiting: Chunk | None = None
         try:
             for chunk in self._chunks(items, scope, common, on_error):
-                self._embed(chunk)
+                self._embed(chunk, owe=owe)
                 results += waiting.results() if waiting else []
                 progress(len(results))
                 waiting = chunk
@@ -120,9 +126,12 @@ class AddHallway:
                     slots.append(_named(index, error))
             yield Chunk(part[0][0], slots, together=on_error == "raise")
 
-    def _embed(self, chunk: "Chunk") -> None:
+    def _embed(self, chunk: "Chunk", *, owe: bool) -> None:
         chunk.write.wanting = self._wanting(chunk.inserts)
-        self.writing.embed_here(chunk.write)
+        if owe:
+            self.writing.embed_here(chunk.write)
+        elif failed := self.writing.embed_or_tell(chunk.write):
+            chunk.refuse(failed)
 
     def _inserts(self, content: Any, scope: Scope, common: Common) -> list[Insert]:
         items = items_of(content)
@@ -164,10 +173,28 @@ class Chunk:
 
     def __init__(self, first: int, slots: list[Slot], *, together: bool) -> None:
         self._first = first
+        self._together = together
         self.slots = slots
         self.inserts = [s for s in slots if isinstance(s, Insert)]
         changes: Sequence[Change] = [Together(self.inserts)] if together else self.inserts
         self.write: Write[list[Outcome]] = Write(changes, _each if together else list)
+
+    def refuse(self, failed: Mapping[int, AgentMemError]) -> None:
+        """Store nothing that has no vector; and nothing at all, if it is all or none.
+
+        Args:
+            failed: Why there is none, by the `id()` of the insert.
+
+        Raises:
+            EmbeddingError: nothing is stored.
+        """
+        for position, slot in enumerate(self.slots):
+            if isinstance(slot, Insert) and (error := failed.get(id(slot))) is not None:
+                told = _named(self._first + position, error)
+                if self._together:
+                    raise told from error
+                self.slots[position] = told
+        self.write.changes = self.inserts = [s for s in self.slots if isinstance(s, Insert)]
 
     def results(self) -> list[AddResult]:
         """Wait for the commit and return one result per item, in order."""

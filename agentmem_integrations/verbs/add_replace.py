@@ -116,6 +116,7 @@ class Storing(Scoped):
         expires_at: Moment | None = None,
         truncate: bool = False,
         on_error: OnError = "store",
+        owe: bool = True,
         progress: Progress = False,
     ) -> Call[Results]:
         """Remember many items: one embedding pass and one transaction per 1,000, in order.
@@ -136,6 +137,8 @@ class Storing(Scoped):
             truncate: See `add`.
             on_error: `store`: a bad item is answered with its error and the rest is stored; `raise`: the first bad item
                 raises and nothing is stored (then everything is one transaction).
+            owe: Should the embedder fail, store the words and owe the vector, as `add` does. False: a text that cannot be embedded
+                is a bad item, and not stored.
             progress: True for a bar on stderr, or a function that is called with the number stored so far.
 
         Returns:
@@ -143,6 +146,7 @@ class Storing(Scoped):
 
         Raises:
             InvalidInputError: `on_error="raise"` and a bad item.
+            EmbeddingError: `on_error="raise"`, `owe=False` and a text that cannot be embedded; nothing was stored.
         """
         read_choice(on_error, "on_error", ("store", "raise"))
         if isinstance(items, str | Mapping) or not isinstance(items, Iterable):
@@ -153,10 +157,11 @@ class Storing(Scoped):
         )  # fmt: skip
         scope = self._scope(user_id, agent_id, session_id)
         common = self._common(fields, scope, truncate)
+        owes = read_flag(owe, "owe")
 
         def load() -> Results:
             with reporting(progress, len(items) if isinstance(items, Sequence) else None) as report:
-                return self._room.adding.add_batch(items, scope, common, on_error, report)
+                return self._room.adding.add_batch(items, scope, common, on_error, report, owe=owes)
 
         return Read(self._room.engine, load)
 

@@ -8,17 +8,18 @@ before it. An immediate embedder has no queue: there the stage, or whoever commi
 
 import asyncio
 import logging
-import threading
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
-from ...errors import AgentMemError, ClosedError, EmbedderMismatchError, EmbeddingError
+from ...errors import ClosedError, EmbedderMismatchError, EmbeddingError
 from ...models import Identity
 from ...ports import TEXT_FIELD, Answer, Change, Defer, Embedder, EraseLeftovers, Fill, Outcome, QueueingEmbedder, Sweep, Wish
 from ..embedded_text import key_of, spoken, vectors_of
 from .batching import Stage, Write, fail
 from .commit import Commits, one
+from .debts import FAILED_S, OPENED_S, Debts
 from .in_order import InOrder
 from .retries import retry_after
 
@@ -44,6 +45,7 @@ class Writing:
         self._namespace = namespace
         self._in_order = InOrder(commits.stage.put)
         self._stage = Stage("agentmem-embed", self._work, self._pass_on, carries=True)
+        self._debts = Debts(namespace, lambda due_only: self.fill_debts(due_only=due_only), lambda: commits.store.count_debts(namespace))
         self._owing = embedder is not None and commits.store.count_debts(namespace) > 0
         if commits.store.has_expired():
             commits.stage.put([Write([Sweep()], lambda outcomes: None)])
@@ -116,9 +118,31 @@ class Writing:
         """Embed one write in this thread, past the queue: a bulk load is a batch already."""
         self._embed([write])
 
+    def embed_or_tell(self, write: Write[Any]) -> dict[int, EmbeddingError]:
+        """Embed one write as `embed_here`, but let nothing be owed: return the errors, by the `id()` of the change."""
+        embedder = self.embedder
+        if not write.wanting or embedder is None:
+            return {}
+        answers = vectors_of(embedder, [text for _, text in write.wanting])
+        told = list(zip(write.wanting, answers, strict=True))
+        made = [(pair, answer) for pair, answer in told if not isinstance(answer, EmbeddingError)]
+        if made:
+            self._give(embedder, [pair for pair, _ in made], [answer for _, answer in made])
+        return {id(change): answer for (change, _), answer in told if isinstance(answer, EmbeddingError)}
+
     def note_debts(self) -> None:
-        """Remember that vectors are owed: the next embedding that works sees to them."""
+        """Remember that vectors are owed: they are made soon, and after the next embedding that works."""
         self._owing = self.embedder is not None
+        self._pay(FAILED_S)
+
+    def take_up(self) -> None:
+        """Have made what was owed when the collection was opened, whether or not somebody adds something."""
+        if self._owing:
+            self._pay(OPENED_S, due_only=False)
+
+    def _pay(self, delay_s: float, *, due_only: bool = True) -> None:
+        if self.embedder is not None and not self.given:
+            self._debts.soon(delay_s, due_only=due_only)
 
     def flush(self) -> int:
         """Wait until everything queued so far is stored, then fill the vectors that are owed; return how many still are."""
@@ -138,8 +162,13 @@ class Writing:
 
     def close(self) -> None:
         """Finish what is queued and end the thread."""
+        self._debts.stop()
         self._stage.close()
         self._in_order.drain()
+
+    def join(self) -> None:
+        """Wait for owed vectors that are being made; call this once the embedder's queue is closed."""
+        self._debts.join()
 
     def _barrier(self) -> None:
         for stage in (self._stage, self.commits.stage):
@@ -204,20 +233,17 @@ class Writing:
             else:
                 change.vectors = {**change.vectors, TEXT_FIELD: answer}  # a restored item may have others
                 change.made_by, change.key = embedder.identity, key_of(embedder, text)
+        # What was closed meanwhile is not stored at all
+        errors = Counter(type(answer).__name__ for answer in answers if isinstance(answer, EmbeddingError))
+        if errors:
+            log.warning("%d vectors of %s are owed: %s", errors.total(), self._namespace, ", ".join(errors))
         # What an embedder made that was changed meanwhile will be owed
         failed = any(isinstance(answer, Exception) for answer in answers) or embedder is not self.embedder
-        if self._owing and wanting and not failed:  # the embedder works (again): see to what it owes
-            threading.Thread(target=self._settle_debts, name="agentmem-debts", daemon=True).start()
+        if failed:
+            self._pay(FAILED_S)
+        elif self._owing and wanting:  # the embedder works (again): see to what it owes
+            self._pay(0.0, due_only=False)
         self._owing = failed or (self._owing and not wanting)
-
-    def _settle_debts(self) -> None:
-        try:
-            while self.fill_debts():
-                continue
-        except ClosedError:  # the debts are in the file, for whoever opens it next
-            return
-        except AgentMemError as error:  # a thread's edge: nobody is there to be told but the log
-            log.warning("owed vectors of %s wait: %s", self._namespace, type(error).__name__)
 
     def fill_debts(self, *, due_only: bool = True) -> int:
         """Embed what is owed; return how many vectors were filled in.
