@@ -152,20 +152,31 @@ class ObjectModel:
                 result = self._loop.run(result)
             matrix: Matrix = np.asarray(result, dtype=np.float32)
         except Exception as e:  # the edge to other people's code: whatever it raises, the words must be kept
-            raise EmbeddingError(f"the embedder {type(self._inner).__name__} failed with {type(e).__name__}") from e
+            raise EmbeddingError(f"the embedder {_told(self._inner)} failed with {type(e).__name__}") from e
         return matrix
 
     def _measure(self) -> int:
         vector = self._called(self._query, "dimension")
         if vector.ndim != 1 or not len(vector):
-            raise EmbeddingError(f"the embedder {type(self._inner).__name__} returned the shape {vector.shape} for one text")
+            raise EmbeddingError(f"the embedder {_told(self._inner)} returned the shape {vector.shape} for one text")
         return len(vector)
+
+
+def _told(inner: Any) -> str:
+    """Return what an error calls it: the class that the caller wrote, not our adapter's, and the model it names."""
+    inner = getattr(inner, "__wrapped__", inner)
+    model = _model(inner)
+    return type(inner).__name__ if model is None else f"{type(inner).__name__} ({shown(model)})"
+
+
+def _model(inner: Any) -> str | None:
+    names = (getattr(inner, attribute, None) for attribute in ("model", "model_name", "model_id"))
+    return next((name for name in names if isinstance(name, str) and name), None)
 
 
 def _class_and_model(inner: Any) -> str:
     """Return which class it is, and which model: one class of a framework stands for many."""
-    names = (getattr(inner, attribute, None) for attribute in ("model", "model_name", "model_id"))
-    model = next((name for name in names if isinstance(name, str) and name), None)
+    model = _model(inner)
     kind = f"{type(inner).__module__}.{type(inner).__qualname__}"
     return kind if model is None else f"{kind}:{model}"
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar, Final, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
@@ -11,7 +12,7 @@ from langchain_core.vectorstores import VectorStore, VectorStoreRetriever
 
 from ..config import MEMORY_URL
 from ..documents import CHUNK, PAGE, checked_ids, chunks, document, documents_of, ids_of, open_documents, text_of
-from ..errors import InvalidInputError, shown
+from ..errors import AgentMemError, InvalidInputError, shown
 from ..filters import Condition
 from ..memory import AgentMemory, UserMemory
 from ..models import Hit, Memory, UserId
@@ -96,10 +97,15 @@ class AgentMemVectorStore(Closing, VectorStore):
 
         Raises:
             InvalidInputError: a document that cannot be stored; of its batch nothing is.
+            EmbeddingError: the embedding failed; of that batch nothing is stored, and what an id stood for before is still there.
         """
         _none_left(kwargs)
         items = _items(texts, metadatas, ids)
-        return [id for part in chunks(items, batch_size) for id in ids_of(self._documents.add_batch(part, on_error="raise"))]
+        stored: list[str] = []
+        for part in chunks(items, batch_size):
+            with _telling(stored):
+                stored += ids_of(self._documents.add_batch(part, on_error="raise", owe=False))
+        return stored
 
     async def aadd_texts(
         self,
@@ -113,7 +119,11 @@ class AgentMemVectorStore(Closing, VectorStore):
         """Async twin of `add_texts`."""
         _none_left(kwargs)
         items = _items(texts, metadatas, ids)
-        return [id for part in chunks(items, batch_size) for id in ids_of(await self._documents.aadd_batch(part, on_error="raise"))]
+        stored: list[str] = []
+        for part in chunks(items, batch_size):
+            with _telling(stored):
+                stored += ids_of(await self._documents.aadd_batch(part, on_error="raise", owe=False))
+        return stored
 
     def delete(self, ids: list[str] | None = None, *, filter: Filter = None, purge: bool = False, **kwargs: Any) -> bool:
         """Delete documents.
@@ -145,6 +155,18 @@ class AgentMemVectorStore(Closing, VectorStore):
         """Async twin of `get_by_ids`."""
         found = [m for part in chunks(checked_ids(ids, "ids"), PAGE) for m in await self._documents.alist(id=part, limit=PAGE)]
         return _in_order(ids, found)
+
+    def flush(self) -> int:
+        """Make the vectors that the memory owes, now; return how many it still owes: see `AgentMemory.flush`.
+
+        What this store adds owes none. It is for documents whose text was changed through `documents`, or that were imported or
+        repaired, while the embedding failed; they are not found by similarity before.
+        """
+        return self._memory.flush()
+
+    async def aflush(self) -> int:
+        """Async twin of `flush`."""
+        return await self._memory.aflush()
 
     # Similarity
 
@@ -394,6 +416,17 @@ def _search_type(name: str) -> str:
     if name not in SEARCH_TYPES:
         raise InvalidInputError(f"search_type={shown(name)}: use one of {', '.join(SEARCH_TYPES)}")
     return name
+
+
+@contextmanager
+def _telling(stored: Sequence[str]) -> Iterator[None]:
+    """Tell with an error how much was stored before it."""
+    try:
+        yield
+    except AgentMemError as error:
+        if stored:
+            error.add_note(f"the first {len(stored):,} documents, in batches before this one, are stored")
+        raise
 
 
 def _none_left(kwargs: dict[str, Any]) -> None:

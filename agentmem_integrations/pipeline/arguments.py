@@ -79,6 +79,20 @@ def read_text(text: Any, limit: int, truncate: bool = False) -> str:
     return str(text)
 
 
+def read_question(text: Any, limit: int) -> str:
+    """Return the words of a question.
+
+    Raises:
+        TextError: see `read_text`.
+    """
+    if isinstance(text, str):
+        if not text.strip():
+            raise TextError("the question is empty: pass what is to be found; list() returns memories without one")
+        if len(text) > limit:
+            raise TextError(f"the question has {len(text):,} characters, the limit is {limit:,}: ask something shorter")
+    return read_text(text, limit)
+
+
 def read_moment(value: Any, what: str, *, end_of_day: bool = False) -> datetime | None:
     """Return an aware UTC datetime of an ISO text, a date or a datetime; a naive one is taken as UTC.
 

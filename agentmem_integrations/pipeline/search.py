@@ -75,7 +75,7 @@ class Question:
     @property
     def reach(self) -> int:
         """How many of the best are looked at."""
-        return max(self.offset + self.k, self.fetch_k)
+        return self.offset + self.k if self.mmr is None else self.fetch_k
 
 
 @dataclass(frozen=True, slots=True)

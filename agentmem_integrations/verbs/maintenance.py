@@ -6,7 +6,7 @@ from typing import Any
 from ..build import open_embedder
 from ..errors import InvalidInputError, shown
 from ..models import Job, Report, Scope, UserId
-from ..pipeline.arguments import read_count, read_ids, read_text
+from ..pipeline.arguments import read_count, read_ids, read_question
 from ..pipeline.reembed import ReembedHallway
 from ..pipeline.repair import RepairHallway
 from ..pipeline.write_stages.batching import Write
@@ -181,7 +181,7 @@ class Warming(Scoped):
         self._room.engine.check_open()
         if not isinstance(queries, list | tuple):
             raise InvalidInputError(f"queries={shown(queries)}: pass a list of questions")
-        texts = [read_text(query, self._room.text_limit) for query in queries]
+        texts = [read_question(query, self._room.text_limit) for query in queries]
         scope = self._scope(user_id, None, None)
         return Read(self._room.engine, lambda: self._room.warm(scope, texts))
 

@@ -8,7 +8,7 @@ from typing import Any
 from ..config import MAX_BUDGET, MAX_K, MAX_PAGE, Using
 from ..errors import ConflictError, InvalidInputError, TextError, shown
 from ..models import Event, Hit, Memory, UserId
-from ..pipeline.arguments import read_choice, read_count, read_flag, read_fraction, read_ids, read_name, read_text, read_vector
+from ..pipeline.arguments import read_choice, read_count, read_flag, read_fraction, read_ids, read_name, read_question, read_vector
 from ..pipeline.follow_up import LOOKED_BACK, follows_up, in_context, read_history
 from ..pipeline.search import Made, Question
 from ..ports import Selection, Vector
@@ -79,7 +79,8 @@ class Finding(Scoped):
                 docs/concepts.md.
             mmr: Prefer hits that differ from those before them (maximal marginal relevance): 1 is the order of relevance, 0 cares
                 for difference alone. Hits keep their scores and come in the order they were chosen.
-            fetch_k: From how many of the best `mmr` chooses, at most 1,000; default four times `offset + k`, and at least 20.
+            fetch_k: From how many of the best `mmr` chooses, at most 1,000; default four times `offset + k`, and at least 20. Less
+                than `offset + k` gives fewer hits than `k`.
             rerank: Have the best judged by the memory's `reranker`. Default: where there is one and the search is hybrid, without
                 `alpha`. True reranks any search, False none.
 
@@ -160,7 +161,7 @@ class Finding(Scoped):
             return "", "vector", made
         if wordless:
             raise TextError("what is asked for? Pass the question, or its vector")
-        return read_text(query, self._room.text_limit), using, made if using != "text" else None
+        return read_question(query, self._room.text_limit), using, made if using != "text" else None
 
     @face
     def get(self, id: str, *, user_id: UserId | None = None) -> Call[Memory | None]:

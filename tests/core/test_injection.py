@@ -47,7 +47,7 @@ def test_sql_in_a_user_id_is_a_user_of_that_name(two: AgentMemory, text: str) ->
     assert two.list(user_id=text) == two.search("secret", user_id=text) == []
     assert two.get("hers", user_id=text) is None
     assert two.history("hers", user_id=text) == []
-    assert two.stats(user_id=text) == {"memories": 0, "deleted": 0}
+    assert two.stats(user_id=text) == {"memories": 0, "deleted": 0, "owed_vectors": 0}
     assert two.delete(user_id=text) == two.purge(user_id=text, collections="all") == two.delete("hers", user_id=text) == 0
     two.add("my own secret", user_id=text, id="mine")
     assert [h.memory.id for h in two.search("secret", user_id=text)] == ["mine"]

@@ -179,7 +179,7 @@ def test_a_purged_users_name_and_memories_come_back_empty(two: AgentMemory) -> N
     assert two.purge(user_id="ana") == 1
     two.add("new", user_id="carl")
     assert two.list(user_id="ana") == two.search("new secret", user_id="ana") == []
-    assert two.stats(user_id="ana") == {"memories": 0, "deleted": 0}
+    assert two.stats(user_id="ana") == {"memories": 0, "deleted": 0, "owed_vectors": 0}
 
 
 def test_error_messages_do_not_tell_a_memorys_text(mem: AgentMemory) -> None:

@@ -89,7 +89,7 @@ def test_statistics_tell_counts_and_versions(mem: AgentMemory, url: str) -> None
     assert (stats["memories"], stats["deleted"], stats["owners"], stats["jobs"]) == (1, 1, 1, {})
     assert (stats["file_bytes"] > 0) == (url != "memory://")
     assert {"schema", "sqlite", "sqlite_vec"} <= stats["versions"].keys()
-    assert mem.stats(user_id="ben") == {"memories": 0, "deleted": 1}
+    assert mem.stats(user_id="ben") == {"memories": 0, "deleted": 1, "owed_vectors": 0}
 
 
 @pytest.mark.parametrize("using", ["vector", "text"])

@@ -46,7 +46,7 @@ def test_the_log_is_told_beside_the_file_that_holds_it_too(url: str, path: str, 
 
 def test_one_owner_is_told_nothing_of_others(mem: AgentMemory) -> None:
     mem.add("tea", user_id="ana")
-    assert mem.stats(user_id="ana") == {"memories": 1, "deleted": 0}
+    assert mem.stats(user_id="ana") == {"memories": 1, "deleted": 0, "owed_vectors": 0}
 
 
 def test_a_file_that_is_brought_to_a_newer_schema_is_a_line_in_the_log(path: str, opened: Opened, caplog: pytest.LogCaptureFixture) -> None:

@@ -232,6 +232,9 @@ SELECT count(*) FILTER (WHERE m.deleted_at IS NULL AND (m.expires_at IS NULL OR 
        count(DISTINCT m.scope) FILTER (WHERE m.deleted_at IS NULL)
 FROM memories m JOIN scopes s ON s.no = m.scope WHERE {where}
 
+-- name: count_vectors_owed
+SELECT count(*) FROM jobs j JOIN memories m ON m.no = j.memory JOIN scopes s ON s.no = m.scope WHERE j.kind = 'embed' AND {where}
+
 -- name: count_jobs
 SELECT j.kind || '.' || j.state, count(*) FROM jobs j GROUP BY 1
 

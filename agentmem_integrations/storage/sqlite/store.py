@@ -335,7 +335,8 @@ class SqliteStore:
             collection = self._catalog.collection(connection, namespace)
             where, values = selected(Selection(namespace, scope), collection.no, 0, dead=True)
             ((live, deleted, owners),) = query(connection, "count_memories", [_micros_now(), *values], where=where)
-            found: dict[str, Any] = {"memories": live, "deleted": deleted}
+            ((owed,),) = query(connection, "count_vectors_owed", values, where=where)
+            found: dict[str, Any] = {"memories": live, "deleted": deleted, "owed_vectors": owed}
             if scope is not None:
                 return found
             found |= {"owners": owners, "jobs": dict(query(connection, "count_jobs"))}
