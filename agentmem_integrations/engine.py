@@ -190,17 +190,20 @@ class Engine:
         for room in self.rooms:
             room.writing.close()
         self.commits.stage.close()
-        for _, embedder in self.embedders.values():
-            if isinstance(embedder, CachedEmbedder):
-                embedder.queue.close()
-        for room in self.rooms:
-            room.writing.join()
+        self._end_embedding()
         for close in self.owned:
             close()
         self._forget_parents_threads()
         for executor in filter(None, (self._executor, self._lookups)):
             executor.shutdown()
         self.store.close()
+
+    def _end_embedding(self) -> None:
+        for _, embedder in self.embedders.values():
+            if isinstance(embedder, CachedEmbedder):
+                embedder.queue.close()
+        for room in self.rooms:  # their owed vectors were refused just now, or are being made
+            room.writing.join()
 
 
 @dataclass(slots=True)

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from agentmem_integrations import AgentMemory, EmbeddingError, InvalidInputError
-from agentmem_integrations.ports import Matrix
 from agentmem_integrations.pipeline.write_stages import debts, embed, retries
+from agentmem_integrations.ports import Matrix
 from agentmem_integrations.testing.embedders import FailingEmbedder, HashEmbedder
 
 Opened = Callable[..., AgentMemory]

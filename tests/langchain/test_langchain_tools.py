@@ -121,6 +121,45 @@ def test_what_must_always_be_known_is_a_core_memory(tools: dict[str, BaseTool], 
     assert [(memory.kind, memory.session_id) for memory in mem.list(user_id="ana")] == [("core", "t1"), ("semantic", "t1")]
 
 
+@pytest.mark.parametrize("thread", ["t1", "t2"], ids=["the same conversation", "another conversation"])
+def test_what_is_known_already_becomes_a_core_memory_when_it_must_always_be_known(
+    tools: dict[str, BaseTool], mem: AgentMemory, thread: str
+) -> None:
+    mem.add("Ana is vegan", user_id="ben", kind="semantic")
+    mem.add("Ana is vegan", user_id="ana", session_id="t1", role="user")  # her own words are no fact, and stay what they are
+    tools["remember"].invoke({"text": "Ana is vegan and loves figs"}, run_of())
+    tools["remember"].invoke({"text": "Ana is vegan"}, run_of())
+    (known,) = [memory for memory in mem.list(user_id="ana", kind="semantic") if memory.text == "Ana is vegan"]
+    said = tools["remember"].invoke({"text": "Ana  is vegan", "always": True}, run_of(thread=thread))
+    assert said == f"Known already, and always from now on (id {known.id})."
+    assert [(memory.id, memory.text) for memory in mem.list(user_id="ana", kind="core")] == [(known.id, "Ana is vegan")]
+    assert len(mem.list(user_id="ana")) == 3
+    assert [memory.kind for memory in mem.list(user_id="ben")] == ["semantic"]
+    again = tools["remember"].invoke({"text": "Ana is vegan", "always": True}, run_of(thread=thread))
+    assert again == f"Known already (id {known.id})."
+    said = tools["remember"].invoke({"text": "Ana is vegan"}, run_of())
+    assert said == f"Known already (id {known.id})."
+    assert [memory.id for memory in mem.list(user_id="ana", kind="core")] == [known.id]
+
+
+async def test_it_becomes_one_for_async_agents_too(tools: dict[str, BaseTool], mem: AgentMemory) -> None:
+    await tools["remember"].ainvoke({"text": "Ana is vegan"}, run_of())
+    await tools["remember"].ainvoke({"text": "Ana is vegan", "always": True}, run_of())
+    assert [memory.kind for memory in mem.list(user_id="ana")] == ["core"]
+
+
+@pytest.mark.parametrize("text", ["", " ", "\0", "word " * 40_000])
+def test_what_cannot_be_remembered_is_told_as_that(tools: dict[str, BaseTool], text: str) -> None:
+    said = tools["remember"].invoke({"text": text, "always": True}, run_of())
+    assert said.startswith("remember did nothing: the text ")
+
+
+@pytest.mark.parametrize("query", ["", "  \n"])
+def test_a_blank_question_recalls_nothing(tools: dict[str, BaseTool], mem: AgentMemory, query: str) -> None:
+    mem.add("Ana is vegan", user_id="ana")
+    assert tools["recall"].invoke({"query": query}, run_of()) == "Nothing is remembered about that."
+
+
 def test_erasing_leaves_no_history(mem: AgentMemory) -> None:
     forget = memory_tools(mem, user_id="ana", erase=True)[2]
     id = mem.add("Ana likes tea", user_id="ana").events[0].memory.id

@@ -28,6 +28,10 @@ class Debts:
         left: Says how many are owed.
     """
 
+    _at: float | None
+    _due_only: bool
+    _thread: threading.Thread | None
+
     def __init__(self, namespace: str, pay: Callable[[bool], int], left: Callable[[], int]) -> None:
         self._namespace = namespace
         self._pay = pay
@@ -109,7 +113,7 @@ class Debts:
         """Plan nothing; also in a forked child, which has none of its parent's threads."""
         self._pid = os.getpid()
         self._changed = threading.Condition(threading.Lock())
-        self._at: float | None = None
+        self._at = None
         self._due_only = True
         self._ended = False
-        self._thread: threading.Thread | None = None
+        self._thread = None
