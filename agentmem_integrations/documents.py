@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
-from .errors import AgentMemError, ConflictError, InvalidInputError
+from .errors import AgentMemError, ConflictError, InvalidInputError, shown
 from .memory import AgentMemory, Collection, UserMemory
 from .models import SHARED, AddResult, Memory, UserId
 from .open_memory import MemoryOrPath, open_memory
@@ -62,6 +62,11 @@ def document(id: str | None, text: str, metadata: Mapping[str, Any], value: Mapp
     return {"id": id, "text": text, "metadata": metadata, "value": value, "kind": KIND, **more}
 
 
+def blank(question: Any) -> bool:
+    """Say whether a question has no words: it then finds nothing, where the core refuses it."""
+    return isinstance(question, str) and not question.strip()
+
+
 def text_of(memory: Memory) -> str:
     """Return the words of a document as they were given."""
     blank = memory.value.get("blank") if isinstance(memory.value, Mapping) else None
@@ -110,8 +115,12 @@ def checked_ids(ids: Any, what: str) -> list[str]:
     """Return ids as a list: a bare string would be taken for its letters.
 
     Raises:
-        InvalidInputError: a bare string.
+        InvalidInputError: a bare string, or something in it that is none.
     """
     if isinstance(ids, str):
         raise InvalidInputError(f"{what} is one string: pass a list of ids")
-    return list(ids)
+    listed = list(ids)
+    for place, id in enumerate(listed):
+        if not isinstance(id, str):
+            raise InvalidInputError(f"{what}[{place}] is {shown(id)}: ids are strings")
+    return listed

@@ -163,10 +163,10 @@ class ObjectModel:
 
 
 def _told(inner: Any) -> str:
-    """Return what an error calls it: the class that the caller wrote, not our adapter's, and the model it names."""
+    """Return what an error calls it: the class or function that the caller wrote, not our adapter's, and the model it names."""
     inner = getattr(inner, "__wrapped__", inner)
-    model = _model(inner)
-    return type(inner).__name__ if model is None else f"{type(inner).__name__} ({shown(model)})"
+    named, model = getattr(inner, "__qualname__", type(inner).__qualname__), _model(inner)
+    return str(named) if model is None else f"{named} ({shown(model)})"
 
 
 def _model(inner: Any) -> str | None:

@@ -68,7 +68,9 @@ def read_index(index: IndexConfig | Mapping[str, Any] | bool | None, default: An
     """
     if index is False:
         return Indexing(None, None, ())
-    given: Mapping[str, Any] = {} if index is None else index if isinstance(index, Mapping) else {"": index}
+    if index is not None and not isinstance(index, Mapping):
+        raise InvalidInputError(f"index={shown(index)}: {_instead(index)}")
+    given: Mapping[str, Any] = {} if index is None else index
     if unknown := [key for key in given if key not in _KEYS]:
         raise InvalidInputError(f"index={shown(index)}: pass a dict with {', '.join(_KEYS)}, or False; {unknown[0]!r} is none of these")
     if given.get("distance_type", "cosine") != "cosine":
@@ -81,6 +83,14 @@ def read_index(index: IndexConfig | Mapping[str, Any] | bool | None, default: An
     embed = given.get("embed")
     embedder = default if embed is None else _embedder(embed, dims)
     return Indexing(embedder, dims, _fields([WHOLE] if fields is None else fields, "fields of index"))
+
+
+def _instead(index: Any) -> str:
+    """Return what to pass in place of an index that is no dict."""
+    embeds = isinstance(index, str | Embeddings) or hasattr(index, "embed_documents") or (callable(index) and not isinstance(index, type))
+    if embeds:
+        return f"pass it in a dict, index={{'embed': {shown(index) if isinstance(index, str) else '...'}}}"
+    return f"pass a dict with some of {', '.join(_KEYS)}, such as {{'embed': 'static'}}, or False; or leave it out"
 
 
 def _fields(paths: Any, what: str) -> tuple[Field, ...]:
@@ -118,7 +128,9 @@ class FunctionEmbedder:
     """
 
     def __init__(self, name: str, dim: int | None, documents: Callable[[Any], Any], query: Callable[[Any], Any]) -> None:
+        self.__wrapped__ = documents  # by which it is known again, and called in errors
         self.name = name
+        self.revision = ""
         self.dim = dim
         self.embed_documents = documents
         self.embed_query = query

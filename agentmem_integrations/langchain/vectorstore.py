@@ -11,7 +11,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore, VectorStoreRetriever
 
 from ..config import MEMORY_URL
-from ..documents import CHUNK, PAGE, checked_ids, chunks, document, documents_of, ids_of, open_documents, text_of
+from ..documents import CHUNK, PAGE, blank, checked_ids, chunks, document, documents_of, ids_of, open_documents, text_of
 from ..errors import AgentMemError, InvalidInputError, shown
 from ..filters import Condition
 from ..memory import AgentMemory, UserMemory
@@ -181,12 +181,12 @@ class AgentMemVectorStore(Closing, VectorStore):
     def similarity_search_with_score(self, query: str, k: int = 4, *, filter: Filter = None, **kwargs: Any) -> Scored:
         """Return the most similar documents with their cosine similarity, -1 to 1."""
         _none_left(kwargs)
-        return _cosines(self._documents.search(query, k=k, filter=filter, using="vector"))
+        return _cosines(self._found(query, k=k, filter=filter, using="vector"))
 
     async def asimilarity_search_with_score(self, query: str, k: int = 4, *, filter: Filter = None, **kwargs: Any) -> Scored:
         """Async twin of `similarity_search_with_score`."""
         _none_left(kwargs)
-        return _cosines(await self._documents.asearch(query, k=k, filter=filter, using="vector"))
+        return _cosines(await self._afound(query, k=k, filter=filter, using="vector"))
 
     def similarity_search_by_vector(self, embedding: list[float], k: int = 4, *, filter: Filter = None, **kwargs: Any) -> list[Document]:
         """Return the documents most similar to a vector."""
@@ -213,6 +213,12 @@ class AgentMemVectorStore(Closing, VectorStore):
     def _select_relevance_score_fn(self) -> Any:
         return _relevance
 
+    def _found(self, query: str, **options: Any) -> list[Hit]:
+        return [] if blank(query) else self._documents.search(query, **options)
+
+    async def _afound(self, query: str, **options: Any) -> list[Hit]:
+        return [] if blank(query) else await self._documents.asearch(query, **options)
+
     # Words and meaning
 
     def hybrid_search_with_score(
@@ -228,24 +234,24 @@ class AgentMemVectorStore(Closing, VectorStore):
             kwargs: None are known.
         """
         _none_left(kwargs)
-        return _scores(self._documents.search(query, k=k, filter=filter, alpha=alpha))
+        return _scores(self._found(query, k=k, filter=filter, alpha=alpha))
 
     async def ahybrid_search_with_score(
         self, query: str, k: int = 4, *, filter: Filter = None, alpha: float | None = None, **kwargs: Any
     ) -> Scored:
         """Async twin of `hybrid_search_with_score`."""
         _none_left(kwargs)
-        return _scores(await self._documents.asearch(query, k=k, filter=filter, alpha=alpha))
+        return _scores(await self._afound(query, k=k, filter=filter, alpha=alpha))
 
     def text_search_with_score(self, query: str, k: int = 4, *, filter: Filter = None, **kwargs: Any) -> Scored:
         """Return the best documents by words alone (BM25) with their score, 0 to 1; only those that share one."""
         _none_left(kwargs)
-        return _scores(self._documents.search(query, k=k, filter=filter, using="text"))
+        return _scores(self._found(query, k=k, filter=filter, using="text"))
 
     async def atext_search_with_score(self, query: str, k: int = 4, *, filter: Filter = None, **kwargs: Any) -> Scored:
         """Async twin of `text_search_with_score`."""
         _none_left(kwargs)
-        return _scores(await self._documents.asearch(query, k=k, filter=filter, using="text"))
+        return _scores(await self._afound(query, k=k, filter=filter, using="text"))
 
     def search(self, query: str, search_type: str, **kwargs: Any) -> list[Document]:
         """Return documents by one of `similarity`, `similarity_score_threshold`, `mmr`, `hybrid` and `text`.
@@ -290,7 +296,7 @@ class AgentMemVectorStore(Closing, VectorStore):
             kwargs: None are known.
         """
         _none_left(kwargs)
-        found = self._documents.search(query, k=k, filter=filter, using="vector", mmr=lambda_mult, fetch_k=fetch_k)
+        found = self._found(query, k=k, filter=filter, using="vector", mmr=lambda_mult, fetch_k=fetch_k)
         return _plain(_cosines(found))
 
     async def amax_marginal_relevance_search(
@@ -298,7 +304,7 @@ class AgentMemVectorStore(Closing, VectorStore):
     ) -> list[Document]:
         """Async twin of `max_marginal_relevance_search`."""
         _none_left(kwargs)
-        found = await self._documents.asearch(query, k=k, filter=filter, using="vector", mmr=lambda_mult, fetch_k=fetch_k)
+        found = await self._afound(query, k=k, filter=filter, using="vector", mmr=lambda_mult, fetch_k=fetch_k)
         return _plain(_cosines(found))
 
     def max_marginal_relevance_search_by_vector(
@@ -331,6 +337,7 @@ class AgentMemVectorStore(Closing, VectorStore):
         **kwargs: Any,
     ) -> Self:
         """Return a vector store with these texts in it; the other arguments are those of the class and of `add_texts`."""
+        _made_with(kwargs)
         store = cls(memory, collection=collection, embedding=embedding, user_id=user_id)
         try:
             store.add_texts(texts, metadatas, ids=ids, **kwargs)
@@ -353,6 +360,7 @@ class AgentMemVectorStore(Closing, VectorStore):
         **kwargs: Any,
     ) -> Self:
         """Async twin of `from_texts`."""
+        _made_with(kwargs)
         store = await asyncio.to_thread(cls, memory, collection=collection, embedding=embedding, user_id=user_id)
         try:
             await store.aadd_texts(texts, metadatas, ids=ids, **kwargs)
@@ -427,6 +435,15 @@ def _telling(stored: Sequence[str]) -> Iterator[None]:
         if stored:
             error.add_note(f"the first {len(stored):,} documents, in batches before this one, are stored")
         raise
+
+
+def _made_with(kwargs: dict[str, Any]) -> None:
+    """Refuse what `from_texts` does not know before anything is opened: other stores name their place otherwise."""
+    if unknown := kwargs.keys() - {"batch_size"}:
+        raise TypeError(
+            f"unknown argument {shown(min(unknown))}: where the documents are is memory='notes.db' (a path, or an open AgentMemory) and "
+            f"collection='docs', see docs/langchain-vectorstore.md"
+        )
 
 
 def _none_left(kwargs: dict[str, Any]) -> None:

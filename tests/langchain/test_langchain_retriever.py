@@ -1,6 +1,7 @@
 """The retriever: LangChain's own suite, and what its documents say."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from langchain_tests.integration_tests import RetrieversIntegrationTests
 from pydantic import ValidationError
 
 import agentmem_integrations.langchain as adapters
-from agentmem_integrations import AgentMemory, ScopeError
+from agentmem_integrations import SHARED, AgentMemory, ScopeError
 from agentmem_integrations.langchain import AgentMemRetriever
 
 Opened = Callable[..., AgentMemory]
@@ -121,6 +122,47 @@ def test_a_path_will_do(path: str) -> None:
     with AgentMemory(path) as mem:
         mem.add("Ana likes tea", user_id="ana")
     assert AgentMemRetriever(memory=path, user_id="ana").invoke("tea")[0].page_content == "Ana likes tea"
+
+
+def test_metadata_of_the_callers_are_never_overwritten(mem: AgentMemory) -> None:
+    mem.add("Ana likes tea", user_id="ana", metadata={"score": 5, "memory": "mine", "x": 1})
+    mem.add("Ana likes jazz", user_id="ana", metadata={"score": 6})
+    found = {document.page_content: document.metadata for document in AgentMemRetriever(memory=mem, user_id="ana").invoke("Ana likes")}
+    tea, jazz = found["Ana likes tea"], found["Ana likes jazz"]
+    assert (tea["score"], tea["memory"], tea["x"]) == (5, "mine", 1)
+    assert set(tea) == {"score", "memory", "x", "agentmem_score", "agentmem_memory"}
+    assert (jazz["score"], set(jazz)) == (6, {"score", "memory", "agentmem_score"})
+    assert 0 < tea["agentmem_score"] <= 1
+    assert tea["agentmem_memory"]["kind"] == jazz["memory"]["kind"] == "episode"
+
+
+@pytest.mark.parametrize("question", ["", " \n"])
+async def test_a_blank_question_finds_nothing(mem: AgentMemory, question: str) -> None:
+    mem.add("Ana likes tea", user_id="ana")
+    retriever = AgentMemRetriever(memory=mem, user_id="ana")
+    assert retriever.invoke(question) == await retriever.ainvoke(question) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"top_k": 3}, "top_k"), ({"k": 0}, "k=0"), ({"k": 1_001}, "k="), ({"min_score": 2}, "min_score"),
+        ({"kind": "nonsense"}, "nonsense"),
+        ({"filter": {"a": {"$near": 1}}}, "near"), ({"user_id": 5}, "user_id=5"), ({"agent_id": ""}, "agent_id"),
+        ({"session_id": "\0"}, "session_id"), ({"using": "magic"}, "using"),
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_refused_when_it_is_made(mem: AgentMemory, options: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(told)):
+        AgentMemRetriever(memory=mem, **{"user_id": "ana", **options})
+
+
+async def test_an_unknown_argument_of_an_invocation_is_named(mem: AgentMemory) -> None:
+    retriever = AgentMemRetriever(memory=mem, user_id=SHARED)
+    with pytest.raises(TypeError, match=r"^the retriever was asked with 'top_k': it takes after, .*, k, .*, vector$"):
+        retriever.invoke("tea", top_k=3)
+    with pytest.raises(TypeError, match="'top_k'"):
+        await retriever.ainvoke("tea", top_k=3)
 
 
 def test_something_else_than_a_memory_is_refused() -> None:

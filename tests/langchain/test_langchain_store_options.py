@@ -1,6 +1,7 @@
 """What `AgentMemStore` is told when it is opened, and what its file remembers."""
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -126,6 +127,19 @@ def test_vectors_of_another_length_than_promised_are_not_stored(url: str) -> Non
 )  # fmt: skip
 def test_an_index_that_makes_no_sense_is_refused(index: Any) -> None:
     with pytest.raises(InvalidInputError, match=r"index|dims"):
+        AgentMemStore("memory://", index=index)
+
+
+@pytest.mark.parametrize(
+    ("index", "told"),
+    [
+        ("static", "index='static': pass it in a dict, index={'embed': 'static'}"),
+        (HashEmbedder(), "pass it in a dict, index={'embed': ...}"),
+        (42, "index=42: pass a dict with some of dims, embed, "),
+    ],
+)
+def test_an_embedder_in_place_of_an_index_is_told_where_it_goes(index: Any, told: str) -> None:
+    with pytest.raises(InvalidInputError, match=re.escape(told)):
         AgentMemStore("memory://", index=index)
 
 

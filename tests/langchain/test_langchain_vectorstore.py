@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings
-from langchain_core.vectorstores import VectorStore
+from langchain_core.vectorstores import InMemoryVectorStore, VectorStore
 
 from agentmem_integrations import (
     AgentMemory,
@@ -277,12 +277,115 @@ def test_without_an_embedding_the_bundled_one_is_used(store: AgentMemVectorStore
     assert ids(store.similarity_search_by_vector(vector, k=1)) == ["lisbon"]
 
 
-def test_a_failing_embedding_loses_no_words() -> None:
-    with AgentMemVectorStore("memory://", embedding=BrokenEmbeddings()) as store:
-        store.add_texts(["green tea"], ids=["1"])
-        assert ids(store.search("tea", "text")) == ["1"]
+class LengthEmbeddings(Embeddings):
+    """Fails while it is down, and for what is poisoned always."""
+
+    model = "lengths-1"
+    down = False
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        if self.down or any("poison" in text for text in texts):
+            raise ConnectionError("401: no such key")
+        return [[1.0, float(len(text))] for text in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        return [1.0, 1.0]
+
+
+def texts_of(documents: list[Document]) -> set[str]:
+    return {document.page_content for document in documents}
+
+
+def test_what_cannot_be_embedded_is_an_error_and_nothing_of_it_is_stored(url: str) -> None:
+    embedding = LengthEmbeddings()
+    with AgentMemVectorStore(url, embedding=embedding) as store:
+        store.add_texts(["one"], ids=["1"])
+        embedding.down = True
+        with pytest.raises(EmbeddingError, match=r"item 0: the embedder LengthEmbeddings \('lengths-1'\) failed with ConnectionError"):
+            store.add_texts(["two", "three"], ids=["1", "3"])
         with pytest.raises(EmbeddingError):
+            store.add_documents([Document(page_content="two")])
+        with pytest.raises(EmbeddingError):
+            asyncio.run(store.aadd_texts(["two"]))
+        embedding.down = False
+        assert texts_of(store.similarity_search("x")) == {"one"}
+        assert [memory.text for memory in store.documents.list()] == ["one"]
+        assert store.documents.stats() == {"memories": 1, "deleted": 0, "owed_vectors": 0}
+        store.add_texts(["two", "three"], ids=["1", "3"])
+        assert texts_of(store.similarity_search("x")) == {"two", "three"}
+
+
+def test_one_text_that_cannot_be_embedded_costs_its_batch_and_no_other(url: str) -> None:
+    with AgentMemVectorStore(url, embedding=LengthEmbeddings()) as store:
+        with pytest.raises(EmbeddingError, match="item 1") as raised:
+            store.add_texts(["one", "two", "three", "poison", "five", "six"], batch_size=2)
+        assert raised.value.__notes__ == ["the first 2 documents, in batches before this one, are stored"]
+        assert texts_of(store.similarity_search("x")) == {"one", "two"}
+
+
+def test_from_texts_with_a_failing_embedding_closes_what_it_opened(path: str) -> None:
+    with pytest.raises(EmbeddingError):
+        AgentMemVectorStore.from_texts(["tea"], BrokenEmbeddings(), memory=path)
+    with AgentMemVectorStore(path, embedding=BrokenEmbeddings()) as store:
+        assert store.documents.list() == []
+        with pytest.raises(EmbeddingError, match="BrokenEmbeddings"):
             store.similarity_search("tea")
+
+
+def test_what_is_owed_by_a_change_beside_the_store_is_told_and_made_by_flush(url: str) -> None:
+    embedding = LengthEmbeddings()
+    with AgentMemVectorStore(url, embedding=embedding) as store:
+        store.add_texts(["one"], ids=["1"])
+        embedding.down = True
+        store.documents.update("1", text="changed")
+        assert store.similarity_search("x") == []
+        assert store.documents.stats()["owed_vectors"] == store.flush() == asyncio.run(store.aflush()) == 1
+        embedding.down = False
+        assert store.flush() == 0
+        assert texts_of(store.similarity_search("x")) == {"changed"}
+
+
+@pytest.mark.parametrize("question", ["", "  \n"])
+def test_a_blank_question_finds_nothing(points: AgentMemVectorStore, question: str) -> None:
+    for search_type in ("similarity", "mmr", "hybrid", "text"):
+        assert points.search(question, search_type) == asyncio.run(points.asearch(question, search_type)) == []
+        assert points.as_retriever(search_type=search_type).invoke(question) == []
+    assert points.similarity_search_with_relevance_scores(question) == []
+
+
+def test_what_is_no_id_is_refused_by_its_place(store: AgentMemVectorStore) -> None:
+    with pytest.raises(InvalidInputError, match=r"^ids\[1\] is None: ids are strings$"):
+        store.delete(["rome", None])  # type: ignore[list-item]
+    with pytest.raises(InvalidInputError, match=r"^ids\[0\] is 5"):
+        store.get_by_ids([5])  # type: ignore[list-item]
+    assert len(store.documents.list()) == 4
+
+
+def test_another_stores_argument_for_the_place_is_told_ours(path: str) -> None:
+    options: dict[str, Any] = {"persist_directory": path}
+    for made in (
+        lambda: AgentMemVectorStore.from_texts(["a"], None, **options),
+        lambda: asyncio.run(AgentMemVectorStore.afrom_texts(["a"], None, **options)),
+    ):
+        with pytest.raises(TypeError, match=r"'persist_directory'.*memory='notes.db'.*collection="):
+            made()
+    with AgentMemVectorStore.from_texts(["a", "b"], None, batch_size=1) as store:
+        assert len(store.documents.list()) == 2
+
+
+@pytest.mark.parametrize("fetch_k", [1, 2, 3])
+def test_no_more_differ_than_were_fetched_as_in_langchains_own_store(points: AgentMemVectorStore, fetch_k: int) -> None:
+    theirs = InMemoryVectorStore(PointEmbeddings())
+    theirs.add_texts(["1 0", "1 0.1", "1 0.12", "1 -0.9", "-1 0"], ids=["east", "a", "b", "south", "west"])
+    for k in (1, 2, 3, 4):
+        found = [ids(store.max_marginal_relevance_search("east", k, fetch_k, lambda_mult=0.6)) for store in (points, theirs)]
+        assert found[0] == found[1]
+        assert len(found[0]) == min(k, fetch_k)
+
+
+def test_a_name_with_a_dot_is_a_key_of_that_name(store: AgentMemVectorStore) -> None:
+    store.add_texts(["flat", "nested"], [{"loc.city": "P"}, {"loc": {"city": "P"}}])
+    assert texts_of(store.similarity_search("x", filter={"loc.city": "P"})) == {"flat"}
 
 
 def test_a_closed_store_says_so(path: str) -> None:

@@ -6,8 +6,10 @@ from typing import Any, Literal
 
 import pytest
 from langchain_core.documents import Document
+from langchain_core.embeddings import Embeddings
 from langchain_core.indexing import InMemoryRecordManager, aindex, index
 
+from agentmem_integrations import EmbeddingError
 from agentmem_integrations.langchain import AgentMemVectorStore
 
 Cleanup = Literal["incremental", "full", "scoped_full"] | None
@@ -35,6 +37,20 @@ class Indexed:
 def indexed() -> Iterator[Indexed]:
     with AgentMemVectorStore("memory://") as store:
         yield Indexed(store)
+
+
+class Lengths(Embeddings):
+    """Texts by their length; fails while it is down."""
+
+    down = False
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        if self.down:
+            raise ConnectionError
+        return [[1.0, float(len(text))] for text in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        return [1.0, 1.0]
 
 
 def page(text: str, source: str) -> Document:
@@ -76,3 +92,18 @@ def test_a_forced_update_replaces_and_what_was_deleted_can_come_back(indexed: In
     assert indexed.texts() == []
     assert indexed.run([page("a", "1")], "full", waiting=False) == (1, 0, 0, 0)
     assert indexed.texts() == ["a"]
+
+
+@pytest.mark.parametrize("waiting", [False, True], ids=["sync", "async"])
+def test_what_could_not_be_embedded_is_not_taken_for_indexed(waiting: bool) -> None:
+    embedding = Lengths()
+    with AgentMemVectorStore("memory://", embedding=embedding) as store:
+        indexed = Indexed(store)
+        pages = [page(f"page {n}", "1") for n in range(3)]
+        embedding.down = True
+        with pytest.raises(EmbeddingError):
+            indexed.run(pages, "incremental", waiting=waiting)
+        assert indexed.texts() == []
+        embedding.down = False
+        assert indexed.run(pages, "incremental", waiting=waiting) == (3, 0, 0, 0)
+        assert sorted(found.page_content for found in store.similarity_search("page")) == ["page 0", "page 1", "page 2"]
