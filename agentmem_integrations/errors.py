@@ -25,7 +25,7 @@
         ├── NotADatabaseError               something else lies at that path
         ├── SchemaError                     written by a newer version, or damaged
         ├── StoreBusyError                  another process held the file too long
-        └── StoreFullError                  no space, no permission, or a failing disk
+        └── StoreFullError                  no space, no permission, no such folder, or a failing disk
 
 One warning stands beside it: NetworkFilesystemWarning (UserWarning), when a file is opened where SQLite cannot trust the locks.
 
@@ -136,7 +136,7 @@ class StoreBusyError(StorageError):
 
 
 class StoreFullError(StorageError):
-    """The file system refused the write: no space, no permission, or a failing disk."""
+    """The file system refused the file or a write: no space, no permission, no such folder, or a failing disk."""
 
 
 class NetworkFilesystemWarning(UserWarning):

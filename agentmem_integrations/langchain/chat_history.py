@@ -38,7 +38,8 @@ class AgentMemChatMessageHistory(BaseChatMessageHistory):
     outlives a conversation use `MemoryMiddleware`.
 
     Args:
-        memory: An open `AgentMemory`, a collection with `twins="keep"`, or the path of a memory.
+        memory: An open `AgentMemory`, a collection with `twins="keep"`, or the path of a memory. A path is opened by every history that
+            is made from it: where one is made for every call, pass an open memory.
         session_id: The conversation.
         user_id: Whose it is. Without, it belongs to nobody, and anyone who knows the `session_id` reads it.
         collection: Where the messages are kept.
