@@ -191,8 +191,9 @@ class Chunk:
         for position, slot in enumerate(self.slots):
             if isinstance(slot, Insert) and (error := failed.get(id(slot))) is not None:
                 told = _named(self._first + position, error)
+                told.__cause__ = error.__cause__  # what the embedder itself raised
                 if self._together:
-                    raise told from error
+                    raise told
                 self.slots[position] = told
         self.write.changes = self.inserts = [s for s in self.slots if isinstance(s, Insert)]
 

@@ -159,7 +159,7 @@ class Finding(Scoped):
         wordless = query is None or (isinstance(query, str) and not query.strip())
         if made is not None and wordless and using != "text":
             return "", "vector", made
-        if wordless:
+        if query is None:
             raise TextError("what is asked for? Pass the question, or its vector")
         return read_question(query, self._room.text_limit), using, made if using != "text" else None
 

@@ -383,7 +383,12 @@ def test_closing_twice_is_fine(mem: AgentMemory) -> None:
     mem.close()
 
 
-@pytest.mark.parametrize("query", ["", " \n", None])
-def test_a_blank_question_is_told_apart_from_a_blank_memory(mem: AgentMemory, query: str | None) -> None:
-    with pytest.raises(TextError, match=r"what is asked for\?"):
-        mem.search(query, user_id="ana")
+@pytest.mark.parametrize("question", ["", " \n\t"])
+def test_an_empty_question_is_called_a_question(mem: AgentMemory, question: str) -> None:
+    for using in ("hybrid", "vector", "text"):
+        with pytest.raises(TextError, match=r"^the question is empty: pass what is to be found"):
+            mem.search(question, user_id="ana", using=using)
+    with pytest.raises(TextError, match=r"^the question is empty"):
+        mem.warm(user_id="ana", queries=[question])
+    with pytest.raises(TextError, match=r"^the question has 131,073 characters, the limit is 131,072: ask"):
+        mem.search("w" * 131_073, user_id="ana")

@@ -30,6 +30,11 @@ def found(mem: AgentMemory, **options: object) -> list[str]:
     return [hit.memory.id for hit in mem.search(vector=[1, 0, 0], **options)]
 
 
+def test_no_more_are_chosen_than_were_fetched(crowded: AgentMemory) -> None:
+    assert [len(found(crowded, k=4, mmr=0.5, fetch_k=fetch_k)) for fetch_k in (1, 2, 3, 4, 5)] == [1, 2, 3, 4, 4]
+    assert len(found(crowded, k=4, offset=1, mmr=0.5, fetch_k=3)) == 2
+
+
 def test_the_second_hit_says_something_else(crowded: AgentMemory) -> None:
     assert found(crowded, k=2) == ["a", "b"]
     assert found(crowded, k=2, mmr=0.5) == ["a", "d"]

@@ -301,8 +301,9 @@ def test_what_cannot_be_embedded_is_an_error_and_nothing_of_it_is_stored(url: st
     with AgentMemVectorStore(url, embedding=embedding) as store:
         store.add_texts(["one"], ids=["1"])
         embedding.down = True
-        with pytest.raises(EmbeddingError, match=r"item 0: the embedder LengthEmbeddings \('lengths-1'\) failed with ConnectionError"):
+        with pytest.raises(EmbeddingError, match=r"item 0: .* LengthEmbeddings \('lengths-1'\) failed with Conn") as raised:
             store.add_texts(["two", "three"], ids=["1", "3"])
+        assert isinstance(raised.value.__cause__, ConnectionError)
         with pytest.raises(EmbeddingError):
             store.add_documents([Document(page_content="two")])
         with pytest.raises(EmbeddingError):
