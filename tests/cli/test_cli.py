@@ -291,7 +291,7 @@ def test_deleting_everything_is_refused_where_nobody_can_be_asked(ana: list[str]
 
 def test_yes_deletes_without_asking_what_the_filter_selects(ana: list[str], capsys: Capture) -> None:
     assert main(["delete", "--filter", '{"city": "Lisbon"}', "--yes", *ana, "--json"]) == 0
-    assert document(capsys) == {"deleted": 1, "owed_vectors": 0}
+    assert document(capsys) == {"deleted": 1}
 
 
 def test_deleting_without_ids_needs_an_owner(ana: list[str], capsys: Capture) -> None:
