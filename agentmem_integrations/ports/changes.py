@@ -232,7 +232,11 @@ class Restore:
     """Put memories back as another store had them, all or none: ids, times, history, tombstones.
 
     One whose id the owner has already must be the same there, and then nothing is stored; likewise where the owner has the
-    same utterance under another id. The event is NONE for these and ADD for the others.
+    same utterance under another id. The event is NONE with the stored memory for these, and ADD for the others.
+
+    - What has expired may be swept in one store and not in the other, or at another time: it is the same.
+    - Memories of the owner that name as their successor a record of these that is stored under another id name that id instead.
+      So a stored memory is the same as a record if it names another successor that the owner has, and he has not the record's.
     """
 
     records: Sequence[Record]

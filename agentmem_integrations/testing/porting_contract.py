@@ -4,7 +4,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 
 from ..errors import ConflictError, NotFoundError
 from ..models import SHARED, Scope
-from ..ports import Delete, Insert, Purge, Record, Restore, Store, Update
+from ..ports import Delete, Insert, Purge, Record, Restore, Store, Sweep, Update
 from .store_contract_parts import ANA, BEN, IDENTITY, NAMESPACE, Contract, ids_of, insert, item, meaning, pointing
 
 ITEMS = Scope(NAMESPACE, path=("users", "ana"))
@@ -124,6 +124,40 @@ class PortingContract(Contract):
         (events,) = store.apply([Restore([replace(record, memory=replace(record.memory, id="other"))])])
         assert isinstance(events, list)
         assert [event.event for event in events] == ["NONE"]
+
+    def test_the_event_of_a_twin_has_the_memory_that_is_there(self, store: Store) -> None:
+        (record,) = records(store, Scope(NAMESPACE, SHARED))
+        (events,) = store.apply([Restore([replace(record, memory=replace(record.memory, id="other"))])])
+        assert isinstance(events, list)
+        assert [(event.event, event.memory.id) for event in events] == [("NONE", "3")]
+
+    def test_what_names_a_twin_under_another_id_as_its_successor_names_that_one(self, store: Store) -> None:
+        (record,) = records(store, Scope(NAMESPACE, SHARED))
+        memory, now = record.memory, datetime.now(UTC)
+        new = replace(record, memory=replace(memory, id="new"))
+        older = [
+            replace(record, memory=replace(memory, id=id, text=id, valid_to=now, superseded_by="new"), twin=None) for id in ("old", "older")
+        ]
+        for expected in (["ADD", "NONE", "ADD"], ["NONE"] * 3):
+            (events,) = store.apply([Restore([older[0], new, older[1]])])
+            assert isinstance(events, list)
+            assert [event.event for event in events] == expected
+        assert {r.memory.id: r.memory.superseded_by for r in records(store, record.scope)} == {"3": None, "old": "3", "older": "3"}
+
+    def test_what_expired_is_the_same_swept_or_not(self, store: Store) -> None:
+        now = datetime.now(UTC)
+        store.apply([insert("4", "soon over", BEN, expires_at=now)])
+        (unswept,) = (r for r in records(store) if r.memory.id == "4")
+        store.apply([Sweep()])
+        (swept,) = (r for r in records(store) if r.memory.id == "4")
+        assert swept.deleted_at is not None
+        later = swept.deleted_at + timedelta(days=1)
+        swept_later = replace(swept, deleted_at=later, lines=[swept.lines[0], replace(swept.lines[1], at=later)])
+        (events,) = store.apply([Restore([unswept, swept, swept_later])])
+        assert isinstance(events, list)
+        assert [event.event for event in events] == ["NONE"] * 3
+        (outcome,) = store.apply([Restore([replace(unswept, deleted_at=now - timedelta(days=1))])])
+        assert isinstance(outcome, ConflictError), "it was deleted before it expired"
 
     def test_a_restored_memory_meets_its_twin(self, store: Store) -> None:
         found = records(store)

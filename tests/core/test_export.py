@@ -31,8 +31,8 @@ from agentmem_integrations import (
     StoreFullError,
     UserMemory,
 )
-from agentmem_integrations.models import Scope
-from agentmem_integrations.ports import Insert
+from agentmem_integrations.models import ItemPut, Scope
+from agentmem_integrations.ports import End, Insert, Resolve, Selection, TouchItems
 from agentmem_integrations.testing.embedders import FailingEmbedder, HashEmbedder
 
 Opened = Callable[..., AgentMemory]
@@ -300,6 +300,16 @@ def test_a_memory_that_is_not_the_same_is_a_conflict_and_its_chunk_is_not_stored
     assert imported(other, exported(mem)) == 10
 
 
+def test_a_line_that_contradicts_another_can_be_taken_out_of_the_file(mem: AgentMemory, opened: Opened) -> None:
+    mem.add("tea", id="m", user_id="ana")
+    header, line = lines(exported(mem))
+    other = opened("memory://")
+    with pytest.raises(ConflictError, match=r'^line 3: .*taking the line out of the file \(and "memories" out of the first line\)'):
+        imported(other, joined([header | {"memories": 2}, line, line | {"text": "milk"}]))
+    del header["memories"]
+    assert imported(other, joined([header, line])) == 1
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -338,6 +348,138 @@ def test_the_same_line_twice_is_one_memory(mem: AgentMemory, opened: Opened) -> 
     fill(mem)
     header, *rest = lines(exported(mem))
     assert imported(opened("memory://"), joined([header | {"memories": None}, *rest, *rest])) == 7
+
+
+# What expires
+
+SHORT = 0.25  # seconds
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_an_import_can_be_resumed_when_a_memory_in_it_has_expired_meanwhile(mem: AgentMemory, opened: Opened, changed: bool) -> None:
+    mem.add_batch([{"text": f"note {n}", "id": f"{n}", "ttl": SHORT if n == 0 else None} for n in range(1_010)], user_id="ana")
+    if changed:
+        mem.update("0", text="note nought", importance=0.5)
+    content = exported(mem)
+
+    def interrupt(done: int) -> None:
+        raise KeyboardInterrupt
+
+    other = opened("memory://")
+    with pytest.raises(KeyboardInterrupt):
+        imported(other, content, progress=interrupt)
+    time.sleep(SHORT)
+    other.flush()  # sweeps, as opening does
+    assert imported(other, content) == 10
+    assert [event.event for event in other.history("0")][-1] == "DELETE"
+    assert imported(other, content) == 0
+
+
+def test_what_expired_may_be_swept_in_one_file_and_not_in_the_other_or_later(mem: AgentMemory, opened: Opened) -> None:
+    mem.add("soon over", id="m", user_id="ana", ttl=SHORT)
+    alive, other, third = exported(mem), opened("memory://"), opened("memory://")
+    imported(other, alive)
+    imported(third, alive)
+    time.sleep(SHORT)
+    third.flush()
+    buried = exported(mem)  # an export sweeps
+    assert "deleted_at" in lines(buried)[1]
+    assert imported(other, buried) == imported(third, buried) == 0
+    assert exported(third) != buried, "each sweeps in its own time"
+    assert imported(mem, exported(third)) == 0
+
+
+def test_what_was_deleted_before_it_expired_is_not_the_same(mem: AgentMemory, opened: Opened) -> None:
+    mem.add("tea", id="m", user_id="ana", expires_at="2999-01-01")
+    content = exported(mem)
+    mem.delete("m", user_id="ana")
+    with pytest.raises(ConflictError, match="line 2: memory 'm'"):
+        imported(mem, content)
+
+
+def test_what_expired_and_differs_is_a_conflict(mem: AgentMemory) -> None:
+    mem.add("tea", id="m", user_id="ana", expires_at="2000-01-01")
+    header, line = lines(exported(mem))
+    for change in ({"text": "milk"}, {"expires_at": "2001-01-01T00:00:00+00:00"}, {"history": [*line["history"], *line["history"]]}):
+        with pytest.raises(ConflictError, match="line 2: memory 'm'"):
+            imported(mem, joined([header, line | change]))
+
+
+def test_an_item_that_lives_longer_since_it_was_read_is_the_same(mem: AgentMemory, opened: Opened) -> None:
+    mem.items().batch([ItemPut(("users",), "drink", {"likes": "tea"}, ttl=60)])
+    target = io.BytesIO()
+    mem.collection("items", embedder=HashEmbedder()).export(target)
+    other = opened("memory://")
+    items = other.collection("items", embedder=HashEmbedder())
+    assert imported(items, target.getvalue()) == 1
+    other._room.engine.store.apply([TouchItems("items", [(("users",), "drink")], datetime.now(UTC) + timedelta(minutes=30))])
+    assert imported(items, target.getvalue()) == 0
+
+
+# Successors
+
+OLD, NEW = "Ana lives in Porto", "Ana moved to Lisbon"
+
+
+def superseding(mem: AgentMemory, *, late: bool, between: int = 0) -> None:
+    """Store two facts of which one takes the place of the other; the older is stored later if it is told `late`."""
+    facts = [(OLD, "old"), (NEW, "new")]
+    for text, id in reversed(facts) if late else facts:
+        mem.add(text, id=id, user_id="ana", kind="core", timestamp="2026-01-01")
+        mem.add_batch([f"note {n}" for n in range(between)], user_id="ana")
+    store, scope = mem._room.engine.store, Scope("default", "ana")
+    end = End(Selection("default", scope, ("old",)), datetime(2026, 5, 9, tzinfo=UTC), "new")
+    store.apply([Resolve(scope, [end], store.revision(scope))])
+
+
+@pytest.mark.parametrize("between", [0, 1_000], ids=["one transaction", "two"])
+@pytest.mark.parametrize("late", [False, True], ids=["successor last", "successor first"])
+def test_a_successor_that_is_known_under_another_id_is_named_so(mem: AgentMemory, opened: Opened, late: bool, between: int) -> None:
+    superseding(mem, late=late, between=between)
+    content = exported(mem)
+    other = opened("memory://")
+    other.add(NEW, id="other", user_id="ana", kind="core", timestamp="2026-01-01")
+    assert imported(other, content) == 1 + between
+    old = other.get("old", user_id="ana")
+    assert old is not None
+    assert old.superseded_by == "other"
+    assert other.verify().findings == []
+    before = exported(other)
+    assert imported(other, content) == 0
+    assert exported(other) == before
+
+
+def test_an_interrupted_import_leaves_no_successor_in_the_air_once_it_is_resumed(mem: AgentMemory, opened: Opened) -> None:
+    superseding(mem, late=False, between=1_000)
+    other = opened("memory://")
+    other.add(NEW, id="other", user_id="ana", kind="core", timestamp="2026-01-01")
+
+    def interrupt(done: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        imported(other, exported(mem), progress=interrupt)
+    imported(other, exported(mem))
+    old = other.get("old", user_id="ana")
+    assert old is not None
+    assert old.superseded_by == "other"
+    assert other.verify().findings == []
+
+
+def test_a_successor_of_another_owner_is_not_named(mem: AgentMemory, opened: Opened) -> None:
+    superseding(mem, late=False)
+    other = opened("memory://")
+    other.add(NEW, id="other", user_id="ben", kind="core", timestamp="2026-01-01")
+    assert imported(other, exported(mem)) == 2
+    assert exported(other, user_id="ana") == exported(mem)
+
+
+def test_a_memory_that_another_one_took_the_place_of_here_is_not_the_same(mem: AgentMemory) -> None:
+    superseding(mem, late=False)
+    mem.add("Ana lives in Faro", id="faro", user_id="ana", kind="core")
+    header, old, *rest = lines(exported(mem))
+    with pytest.raises(ConflictError, match="line 2: memory 'old'"):
+        imported(mem, joined([header, old | {"superseded_by": "faro"}, *rest]))
 
 
 # Damage

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, Final
 
 from ...config import Twins
 from ...errors import AgentMemError, ConflictError, InvalidInputError, StoreFullError, shown
-from ...models import Identity
+from ...models import Identity, Scope
 from ...ports import Record, Restore
 from ..add import CHUNK
 from ..embedded_text import spoken
@@ -19,6 +19,9 @@ from .lines import Header, LineReader, check_embedder, read_header
 from .whole_file import check_unused, read_path
 
 CHUNK_BYTES: Final = 32 * 1024 * 1024  # of lines in one transaction, should they be long
+
+Merged = dict[tuple[Scope, str], str]
+"""By owner and id in the file: the id under which the owner has told the same already."""
 
 
 @dataclass(slots=True)
@@ -49,9 +52,10 @@ class ImportHallway:
         header, reader = self._begin(lines)
         done = stored = 0
         behind = 1  # the last line whose memory is stored
+        merged: Merged = {}
         try:
             for last, records in _chunks(lines, reader):
-                stored += self._restore(records, header)
+                stored += self._restore(records, header, merged)
                 done, behind = done + len(records), last
                 progress(done)
         except AgentMemError as error:
@@ -78,11 +82,15 @@ class ImportHallway:
         embedder = self.writing.embedder
         return self.writing.commits.store.identity(self.namespace) if embedder is None else embedder.identity
 
-    def _restore(self, records: list[Record], header: Header) -> int:
+    def _restore(self, records: list[Record], header: Header, merged: Merged) -> int:
+        for record in records:
+            if (successor := record.memory.superseded_by) is not None:  # the store sees to those of one transaction
+                record.memory.superseded_by = merged.get((record.scope, successor), successor)
         write = Write([Restore(records)], one, self._wanting(records, header))
         self.writing.embed_here(write)
-        events = self.writing.commits.run(write)
-        new = [record for record, event in zip(records, events, strict=True) if event.event == "ADD"]
+        outcomes = [*zip(records, self.writing.commits.run(write), strict=True)]
+        merged.update({(r.scope, r.memory.id): event.memory.id for r, event in outcomes if event.memory.id != r.memory.id})
+        new = [record for record, event in outcomes if event.event == "ADD"]
         if any(record.owed for record in new):
             self.writing.note_debts()
         return len(new)

@@ -23,6 +23,7 @@ from .text_index import context_words, lexical_form
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
 NO, ID, SCOPE, TEXT, TWIN, CREATED, EXPIRES, VALID_TO, DELETED, PROVENANCE = 0, 1, 2, 4, 7, 13, 15, 17, 19, 22  # columns of select_memories
+SUCCESSOR: Final = 18
 HALF: Final = 8  # bytes: accidents find each other in one of 2**64 cases
 NOT_AS_WRITTEN: Final = (ValueError, TypeError, OverflowError, RecursionError)  # what reading a damaged row may raise
 

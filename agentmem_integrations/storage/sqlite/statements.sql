@@ -55,6 +55,12 @@ DELETE FROM memories WHERE no = ?
 SELECT m.no FROM memories m WHERE m.scope = ? AND m.superseded_by IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM memories o WHERE o.id = m.superseded_by AND o.scope = m.scope)
 
+-- name: named_successors
+SELECT no, superseded_by FROM memories WHERE scope = ? AND superseded_by IN (SELECT value FROM json_each(?))
+
+-- name: name_successor
+UPDATE memories SET superseded_by = ? WHERE no = ?
+
 -- name: forget_successor
 UPDATE memories SET superseded_by = NULL, twin = ? WHERE no = ?
 

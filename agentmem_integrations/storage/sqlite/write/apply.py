@@ -34,8 +34,8 @@ from ....ports import (
 )
 from ..collection_catalog import check_embedder
 from ..rows import ID, micros, owner
-from .memories import Changing
 from .reembedding import applied
+from .restore import Restoring
 
 
 class Undone(Exception):  # noqa: N818 - a signal inside this package, not an error anybody sees
@@ -52,7 +52,7 @@ class Undone(Exception):  # noqa: N818 - a signal inside this package, not an er
         self.error = error
 
 
-class Transaction(Changing):
+class Transaction(Restoring):
     """One transaction's worth of changes."""
 
     def apply(self, changes: Sequence[Change], refused: Mapping[int, AgentMemError]) -> list[Outcome]:
@@ -130,7 +130,7 @@ _HANDLERS: Final[Mapping[type, Callable[[Transaction, Any], Outcome]]] = {
     Update: lambda t, change: [t._update(change)],
     Replace: Transaction._exchange,
     Provided: Transaction._provided,
-    Restore: lambda t, change: [t._restore(record) for record in change.records],
+    Restore: lambda t, change: t._restore(change.records),
     Delete: lambda t, change: t._delete(change.selection),
     Purge: Transaction._purge,
     Sweep: lambda t, change: t._sweep(),

@@ -20,11 +20,12 @@ from ....ports import (
 )
 from ..collection_catalog import Catalog, Collection
 from ..file.connections import Step
-from ..rows import DELETED, EPOCH, NO, NOT_AS_WRITTEN, TWIN, damaged, memory_of, micros, moment, owner
+from ..rows import DELETED, EPOCH, NO, NOT_AS_WRITTEN, SCOPE, SUCCESSOR, TWIN, damaged, memory_of, micros, moment, owner
 from ..statements import Row, query
 
 PAGE: Final = 256  # memories read in one step
-_ASIDE: Final = (4, 5, 6)  # columns of memory_row that follow from the others: lexical, context, twin
+_ASIDE: Final = (4, 5, 6, 17)  # columns of memory_row that follow from the others: lexical, context, twin; and the successor, see below
+_EXPIRES: Final = 14
 
 
 def dumped(step: Step, catalog: Catalog, namespace: str, scope: Scope | None, vectors: bool) -> Dump:
@@ -117,8 +118,10 @@ def line_row(line: Line) -> Row:
     return line.event, micros(line.at), line.old_text, canonical(line.provenance) if line.provenance else None
 
 
-def _told(row: Row) -> list[Any]:
-    return [value for position, value in enumerate(row) if position not in _ASIDE]
+def _told(row: Row, record: Record) -> list[Any]:
+    """Return the columns of `memory_row` that must be the same."""
+    reads_lengthen = record.scope.path is not None and "ttl" in record.memory.metadata
+    return [value for position, value in enumerate(row) if position not in _ASIDE and not (position == _EXPIRES and reads_lengthen)]
 
 
 def _lines(connection: apsw.Connection, no: int) -> list[Row]:
@@ -138,10 +141,36 @@ def check_same(connection: apsw.Connection, stored: Row, row: Row, record: Recor
     Raises:
         ConflictError: they differ.
     """
-    there, given = _told((*stored[1:DELETED], *stored[DELETED + 1 : -2])), _told(row)
-    same = there == given and stored[DELETED] == micros(record.deleted_at)
-    if not same or _lines(connection, stored[NO]) != [line_row(line) for line in record.lines]:
+    there, given = _told((*stored[1:DELETED], *stored[DELETED + 1 : -2]), record), _told(row, record)
+    lived = _life(record, stored[DELETED], _lines(connection, stored[NO]))
+    same = there == given and lived == _life(record, micros(record.deleted_at), [line_row(line) for line in record.lines])
+    if not same or not _same_successor(connection, stored, record):
         where = f"{record.origin}: " if record.origin else ""
         raise ConflictError(
-            f"{where}memory {record.memory.id!r} is there already and is not the same: purge it, or import into another namespace"
+            f"{where}memory {record.memory.id!r} is there already and is not the same: keep it by taking the line out of the file "
+            f'(and "memories" out of the first line), or replace it by purging it and importing again, or have both by importing '
+            f"into another namespace"
         )
+
+
+def _life(record: Record, deleted_at: int | None, lines: list[Row]) -> tuple[int | None, list[Row]]:
+    """Return when a memory was deleted, and its history, without what a sweep adds to one that has expired.
+
+    Every file sweeps in its own time: a memory may be buried in one and not yet in the other, and is the same all the same.
+    """
+    memory = record.memory
+    provenance = canonical(memory.provenance) if memory.provenance else None
+    lines = lines or [("ADD", micros(memory.created_at), None, provenance)]  # one that never changed is told by its row alone
+    expires = micros(memory.expires_at)
+    if deleted_at is None or expires is None or deleted_at < expires:
+        return deleted_at, lines
+    return None, lines[:-1] if lines[-1] == ("DELETE", deleted_at, None, None) else lines
+
+
+def _same_successor(connection: apsw.Connection, stored: Row, record: Record) -> bool:
+    """Say whether the successor is the same one; it is under another id where it was merged with a twin when it was put back."""
+    there, given = stored[SUCCESSOR], record.memory.superseded_by
+    if there == given or there is None or given is None:
+        return bool(there == given)
+    here = [bool(query(connection, "find_id", (id, stored[SCOPE]))) for id in (there, given)]
+    return here == [True, False]

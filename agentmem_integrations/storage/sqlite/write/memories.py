@@ -17,7 +17,6 @@ from ....ports import (
     Owe,
     Purge,
     PurgeItems,
-    Record,
     Replace,
     Resolve,
     Selection,
@@ -28,7 +27,6 @@ from ..rows import DELETED, EXPIRES, SCOPE, TWIN, VALID_TO, memory_of, memory_ro
 from ..search.items import between
 from ..statements import Row, query
 from ..where import chosen
-from .dump import check_same, line_row
 from .transaction import Inside, provenance_column
 
 SWEEP_AT_ONCE: Final = 1_000  # what expired is invisible anyway; nobody should wait for its burial
@@ -201,33 +199,6 @@ class Inserting(Erasing):
     def _has_vectors(self, no: int, scope: int, vectors: Mapping[str, Vector]) -> bool:
         stored: dict[str, bytes] = dict(query(self._connection, "read_vectors", (scope, no)))
         return all(stored.get(field) == vector.tobytes() for field, vector in vectors.items())
-
-    def _restore(self, record: Record) -> Event:
-        collection = self._fitting(record.scope.namespace, record)
-        scope = self._scope(record.scope)
-        no = self._put_back(record, scope, record.twin if collection.twins == "merge" else None)
-        if no is None:
-            return Event("NONE", record.memory, at=self._now)
-        if record.deleted_at is not None:
-            self._run(self._sql["bury_memory"], (micros(record.deleted_at), no))
-        else:
-            self._derived.note(no, scope, record.memory, record.vectors, record.owed, record.key)
-        self._derived.history += [(no, scope, *line_row(line)) for line in record.lines]
-        return Event("ADD", record.memory, None, record.memory.text, self._now, record.memory.provenance)
-
-    def _put_back(self, record: Record, scope: int, twin: bytes | None) -> int | None:
-        """Return the number of the row that was written; None if the memory, or its twin, is there already."""
-        row = memory_row(record.memory, scope, twin)
-        self._run(self._sql["insert_memory"], row)
-        if self._connection.changes():
-            return self._connection.last_insert_rowid()
-        self._derived.write()
-        no = self._run(self._sql["find_id"], (record.memory.id, scope)).get
-        if no is not None:
-            check_same(self._connection, self._row(no), row, record)
-            return None
-        buried, _ = self._twin(scope, twin)
-        return self._put_back(record, scope, twin) if buried else None
 
 
 class Changing(Inserting):
