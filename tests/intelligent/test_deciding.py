@@ -269,3 +269,58 @@ def test_who_moves_back_lives_there_again(thinking: Thinking) -> None:
     mem = thinking(Says(each(PORTO, LISBON), {LISBON: ("SUPERSEDE", PORTO), PORTO: ("SUPERSEDE", LISBON)}))
     add_all(mem, f"{PORTO}.", f"{LISBON}.", f"{PORTO}.")
     assert facts_of(mem) == [PORTO]
+
+
+NEVER, SOONER, LATER = None, "2500-01-01", "2600-01-01"
+GONE = "Ana no longer lives in Porto"
+
+
+@pytest.mark.parametrize(
+    ("decision", "old", "new", "held"),
+    [
+        (["SUPERSEDE", PORTO], NEVER, LATER, [PORTO, LISBON]),
+        (["SUPERSEDE", PORTO], LATER, SOONER, [PORTO, LISBON]),
+        (["SUPERSEDE", PORTO], SOONER, LATER, [LISBON]),
+        (["SUPERSEDE", PORTO], LATER, NEVER, [LISBON]),
+        (["SUPERSEDE", PORTO, "Ana lives in Lisbon, not Porto"], NEVER, LATER, [PORTO, LISBON]),
+    ],
+)
+def test_what_expires_changes_nothing_that_outlives_it(
+    thinking: Thinking, decision: list[str], old: str | None, new: str | None, held: list[str]
+) -> None:
+    mem = thinking(Says(each(PORTO, LISBON), {LISBON: decision}))
+    mem.add(f"{PORTO}.", user_id="ana", expires_at=old)
+    mem.add(f"{LISBON}.", user_id="ana", expires_at=new)
+    assert facts_of(mem) == held
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "held"),
+    [
+        (NEVER, LATER, [CELLO, TRIO]),
+        (LATER, SOONER, [CELLO, TRIO]),
+        (LATER, NEVER, [CELLO, TRIO]),
+        (SOONER, LATER, [TRIO]),
+        (NEVER, NEVER, [TRIO]),
+    ],
+)
+def test_words_are_not_joined_with_those_that_must_go_sooner(thinking: Thinking, old: str | None, new: str | None, held: list[str]) -> None:
+    mem = thinking(Says(each(CELLO, TRIO), {TRIO: ("UPDATE", CELLO, TRIO)}))
+    mem.add(f"{CELLO}.", user_id="ana", expires_at=old)
+    mem.add(f"{TRIO}.", user_id="ana", expires_at=new)
+    assert facts_of(mem) == held
+
+
+@pytest.mark.parametrize(("expires", "held"), [(NEVER, []), (LATER, [PORTO, GONE])])
+def test_a_denial_that_expires_ends_nothing_that_does_not(thinking: Thinking, expires: str | None, held: list[str]) -> None:
+    mem = thinking(Says(each(PORTO, GONE), {GONE: ["DELETE", PORTO]}))
+    mem.add(f"{PORTO}.", user_id="ana")
+    mem.add(f"{GONE}.", user_id="ana", expires_at=expires)
+    assert facts_of(mem) == held
+
+
+def test_an_older_fact_is_not_ended_by_a_newer_one_that_expires(thinking: Thinking) -> None:
+    mem = thinking(Says(each(PORTO, LISBON), {PORTO: ("SUPERSEDE", LISBON)}))
+    mem.add(f"{LISBON}.", user_id="ana", timestamp="2026-05-02", expires_at=LATER)
+    mem.add(f"{PORTO}.", user_id="ana", timestamp="2020-01-01")
+    assert facts_of(mem) == [LISBON, PORTO]

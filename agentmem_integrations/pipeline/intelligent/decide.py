@@ -135,6 +135,9 @@ class Planning:
 
     def _update(self, fact: NewFact, old: Memory, text: str, by: str) -> None:
         told = fact.memory
+        if _outlives(old, told) or (told.expires_at is None and old.expires_at is not None):
+            self.add(fact, by)  # joined, one of the two would be kept too long, or lost too soon
+            return
         changes: dict[str, Any] = {"text": text, "provenance": _joined(old.provenance, told.provenance, by)}
         if told.importance is not None and told.importance > (old.importance or 0):
             changes["importance"] = told.importance
@@ -146,24 +149,29 @@ class Planning:
         """What is newer holds: a fact that is older than what it contradicts, as of an imported conversation, is history at once."""
         since = _since(fact.memory)
         newer = [memory for memory in old if _since(memory) > since]
+        enders = [memory for memory in newer if not _outlives(fact.memory, memory)]
+        ended = [memory for memory in old if memory not in newer and not _outlives(memory, fact.memory)]
         provenance = {**fact.memory.provenance, "decision": by}
-        if newer:
-            first = min(newer, key=_since)
+        if enders:
+            first = min(enders, key=_since)
             past = replace(fact.memory, text=text, provenance=provenance, valid_to=_since(first), superseded_by=first.id)
             self._insert(past, fact)
-        else:
+        elif ended:
             self._insert(replace(fact.memory, text=text, provenance=provenance, valid_from=since), fact)
-        for memory in old:
-            if memory not in newer:
-                self.plan.changes.append(End(self._one(memory), since, fact.memory.id, provenance))
+        else:
+            self.add(fact, by)
+        for memory in ended:
+            self.plan.changes.append(End(self._one(memory), since, fact.memory.id, provenance))
 
     def _delete(self, fact: NewFact, old: Sequence[Memory], by: str) -> None:
         since = _since(fact.memory)
         for memory in old:
             if _since(memory) > since:  # said before what it takes back
                 self.known(memory)
-            else:
+            elif not _outlives(memory, fact.memory):
                 self.plan.changes.append(End(self._one(memory), since, None, {**fact.memory.provenance, "decision": by}))
+        if any(_outlives(memory, fact.memory) and _since(memory) <= since for memory in old):
+            self.add(fact, by)
 
     def _one(self, memory: Memory) -> Selection:
         return Selection(self._scope.namespace, self._scope, (memory.id,))
@@ -173,6 +181,11 @@ def _since(memory: Memory) -> datetime:
     since = memory.valid_from or memory.occurred_at or memory.created_at
     assert since is not None, "every stored memory has its instant"
     return since
+
+
+def _outlives(one: Memory, other: Memory) -> bool:
+    """Say whether a memory is there longer than another: what expires ends nothing that outlives it, else nothing would hold afterwards."""
+    return other.expires_at is not None and (one.expires_at is None or one.expires_at > other.expires_at)
 
 
 def _sources(fact: NewFact) -> Any:
