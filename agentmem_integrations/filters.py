@@ -193,7 +193,9 @@ def _check_scalar(value: Any, what: str) -> None:
                 raise FilterError(f"{what} holds {value}, which JSON cannot express: use None or text")
         case _:
             kinds = "text, numbers, booleans, None, lists and dicts (a date as its ISO text)"
-            raise FilterError(f"{what} holds a {type(value).__name__}: use {kinds}")
+            kind = type(value)
+            name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+            raise FilterError(f"{what} holds a {name}: use {kinds}")
 
 
 def _check_text(value: str, what: str) -> None:

@@ -147,11 +147,24 @@ def read_metadata(value: Any) -> dict[str, Any]:
     try:
         size = check_json(value, "metadata", METADATA_LIMIT)
     except FilterError as e:
-        raise InvalidInputError(str(e)) from None
+        raise InvalidInputError(_blamed(value) or str(e)) from None
     plain: dict[str, Any] = {key: plain_json(item) for key, item in value.items()}
     if size * JSON_GROWTH > METADATA_LIMIT and (length := len(canonical(plain).encode())) > METADATA_LIMIT:
         raise InvalidInputError(f"metadata has {length:,} bytes of JSON, the limit is {METADATA_LIMIT:,}: keep large values elsewhere")
     return plain
+
+
+def _blamed(metadata: Mapping[Any, Any]) -> str | None:
+    """Return what is wrong with the first value that is refused, by its key; None if it is none of them, or they are too large together."""
+    room = METADATA_LIMIT
+    for key, item in metadata.items():
+        try:
+            room -= check_json(item, f"metadata[{shown(key)}]", METADATA_LIMIT)
+        except FilterError as e:
+            return str(e)
+        if room < 0:  # without end, perhaps
+            return None
+    return None
 
 
 def read_value(value: Any) -> Any:

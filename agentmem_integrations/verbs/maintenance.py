@@ -30,7 +30,8 @@ class Mending(Scoped):
         """Compare the memories with everything derived from them, in both directions, by content; change nothing.
 
         Derived are the text index, the vectors, fingerprints, jobs and references, and SQLite's own indexes. All is read from one
-        snapshot, whoever goes on writing. Whatever the file looks like, the answer is a report.
+        snapshot, whoever goes on writing. Whatever the file looks like, the answer is a report; also where it was cut short or
+        overwritten since it was opened (`file_damaged`).
 
         Args:
             user_id: Only this owner's memories in this collection, or `SHARED`; default the whole file, all collections.
@@ -38,6 +39,10 @@ class Mending(Scoped):
 
         Returns:
             `.ok`, what was `.checked`, and a finding for each kind of difference (`DIFFERENCES` says what there is).
+
+        Raises:
+            StoreBusyError: another process kept the file locked.
+            StoreFullError: the disk cannot be read, or too many files are open.
         """
         self._room.engine.check_open()
         scope = self._owner(user_id)

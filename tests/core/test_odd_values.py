@@ -301,3 +301,15 @@ def test_an_embedder_that_fails_is_still_an_embedders_failure(url: str) -> None:
     broken = type("E", (), {"embed_documents": list, "embed_query": list})()
     with pytest.raises(EmbeddingError):
         AgentMemory(url, embedder=broken)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (float("nan"), "holds nan"), (2**64, "holds an integer beyond 64 bits"), (np.True_, "holds a numpy.bool"), ({"deep": [object()]}, "holds a object"),
+        (datetime(2026, 1, 1), "holds a datetime.datetime"), ("a\x00", "holds a NUL"), ("x" * 2_000_000, "is larger than"),  # noqa: DTZ001
+    ],
+)  # fmt: skip
+def test_metadata_that_cannot_be_stored_are_refused_by_their_key(mem: AgentMemory, value: Any, reason: str) -> None:
+    with pytest.raises(InvalidInputError, match=rf"^metadata\['colour'\] {reason}"):
+        mem.add("tea", user_id="ana", metadata={"size": 1, "colour": value})

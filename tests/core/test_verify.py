@@ -516,3 +516,28 @@ def test_seals_tell_words_from_numbers() -> None:
     assert len(base) == 2 * HALF
     assert seal("text", None, vector)[:HALF] != base[:HALF] != seal("other", "Ana", vector)[:HALF]
     assert seal("other", "Ana", vector)[HALF:] == base[HALF:] != seal("text", "Ana", bytes(16))[HALF:]
+
+
+def cut_short(path: str) -> None:
+    with Path(path).open("r+b") as raw:
+        raw.truncate(16_384)
+
+
+def overwritten(path: str) -> None:
+    with Path(path).open("r+b") as raw:
+        raw.write(b"something else " * 1_000)
+
+
+def of_a_newer_version(path: str) -> None:
+    outside(path, lambda file: file.execute("PRAGMA user_version=99"))
+
+
+@pytest.mark.parametrize("spoil", [cut_short, overwritten, of_a_newer_version])
+def test_a_file_that_is_spoilt_while_it_is_open_is_reported(sound: str, opened: Opened, spoil: Callable[[str], None]) -> None:
+    mem = opened(sound)
+    spoil(sound)
+    for report in (mem.verify(), mem.repair(), mem.verify(user_id="ana")):
+        assert not report.ok
+        damaged = [finding for finding in report.findings if finding.kind == "file_damaged"]
+        assert damaged
+        assert not any(finding.mendable for finding in damaged)

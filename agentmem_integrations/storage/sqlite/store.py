@@ -38,7 +38,7 @@ from .file.backup import copy_to
 from .file.connections import Connections
 from .file.diagnose import list_collections, log_bytes
 from .integrity.repair import Repairing
-from .integrity.verify import Progress, Verifying
+from .integrity.verify import Progress, verified
 from .rows import history_of, memory_of, micros, owner, vectors_in
 from .search.chosen_keys import ChosenKeys
 from .search.gather import Gatherer
@@ -352,8 +352,7 @@ class SqliteStore:
 
     def verify(self, namespace: str, scope: Scope | None, progress: Progress) -> Report:
         """Compare the memories with everything derived from them."""
-        with self._connections.snapshot(apart=True) as step:
-            return Verifying(step, step(lambda c: self._number(c, namespace, scope)), progress).run().report()
+        return verified(self._connections, lambda c: self._number(c, namespace, scope), progress).report()
 
     def repair(self, namespace: str, scope: Scope | None, progress: Progress) -> Report:
         """Mend what `verify` finds, and nothing else."""

@@ -15,7 +15,7 @@ from ..rows import micros
 from .findings import Findings
 from .mend_rows import MENDERS, Rows
 from .schema import WORDS, make_anew, reindex
-from .verify import Progress, Verifying, pages
+from .verify import Progress, Verifying, pages, verified
 from .words import WordMender, make_words_anew, places
 
 log = logging.getLogger("agentmem.storage")
@@ -56,8 +56,7 @@ class Repairing:
         return Report(compared, every.list(), checked.owed)
 
     def _check(self) -> Verifying:
-        with self._connections.snapshot(apart=True) as step:
-            return Verifying(step, step(self._scope), lambda done: None).run()
+        return verified(self._connections, self._scope, lambda done: None)
 
     def _mend(self) -> int:
         """Mend what was found; return how many differences were mended."""

@@ -1,13 +1,13 @@
 """Compares the memories of a file, or of one owner, with everything derived from them, in both directions, in one snapshot."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import apsw
 
-from ....errors import SchemaError
+from ....errors import NotADatabaseError, SchemaError
 from ....models import Report
-from ..file.connections import Step
+from ..file.connections import Connections, Step
 from ..statements import query
 from .check_memories import MemoryCheck, check_history, check_jobs, check_kept
 from .check_vectors import VectorCheck
@@ -129,3 +129,20 @@ class Verifying:
             self.findings.add("file_damaged", f"{what}: bytes that are no text", mendable=False)
         except SchemaError:
             self.findings.add("file_damaged", f"{what}: cannot be read to the end", mendable=False)
+
+
+def verified(connections: Connections, scope: Callable[[apsw.Connection], int | None], progress: Progress) -> Verifying:
+    """Check what `scope` says; where the file cannot even be opened any more, that is what was found."""
+    checking: Verifying | None = None
+    try:
+        with connections.snapshot(apart=True) as step:
+            checking = Verifying(step, step(scope), progress)
+            return checking.run()
+    except (SchemaError, NotADatabaseError) as error:  # changed underneath: cut short, overwritten, of a newer version
+        found = Verifying(_no_step, None, progress) if checking is None else checking
+        found.findings.add("file_damaged", str(error), mendable=False)
+        return found
+
+
+def _no_step(do: object) -> NoReturn:
+    raise AssertionError("there is no snapshot of a file that cannot be opened")
