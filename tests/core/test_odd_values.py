@@ -306,7 +306,8 @@ def test_an_embedder_that_fails_is_still_an_embedders_failure(url: str) -> None:
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        (float("nan"), "holds nan"), (2**64, "holds an integer beyond 64 bits"), (np.True_, "holds a numpy.bool"), ({"deep": [object()]}, "holds a object"),
+        (float("nan"), "holds nan"), (2**64, "holds an integer beyond 64 bits"), (np.True_, "holds a numpy.bool"),
+        ({"deep": [object()]}, "holds a object"),
         (datetime(2026, 1, 1), "holds a datetime.datetime"), ("a\x00", "holds a NUL"), ("x" * 2_000_000, "is larger than"),  # noqa: DTZ001
     ],
 )  # fmt: skip
