@@ -92,9 +92,9 @@ class UpkeepContract(Contract):
 
     def test_statistics_count_what_is_visible(self, store: Store) -> None:
         long_ago = datetime(2000, 1, 1, tzinfo=UTC)
-        store.apply([insert("a", "1"), insert("b", "2"), insert("c", "3", BEN), insert("d", "4", expires_at=long_ago)])
+        store.apply([insert("a", "1", owed=True), insert("b", "2"), insert("c", "3", BEN), insert("d", "4", expires_at=long_ago)])
         self.apply(store, Delete(meaning(ANA, "b")))
-        assert store.stats(NAMESPACE, ANA) == {"memories": 1, "deleted": 1}
+        assert store.stats(NAMESPACE, ANA) == {"memories": 1, "deleted": 1, "owed_vectors": 1}
         assert store.stats(NAMESPACE, None)["memories"] == 2
 
     def test_closing_twice_is_fine_and_a_closed_store_says_so(self, make_store: Callable[[], Store]) -> None:
