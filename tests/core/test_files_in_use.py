@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agentmem_integrations import AgentMemory, InvalidInputError, StorageError
+from agentmem_integrations import AgentMemory, InvalidInputError, NotADatabaseError, StorageError
 
 pytestmark = pytest.mark.posix("removes and links files that are open, and looks at locks")
 
@@ -110,3 +110,8 @@ def test_a_folder_that_is_gone_is_named_as_the_trouble(tmp_path: Path, monkeypat
         AgentMemory("memory.db", embedder=None)
     with pytest.raises(InvalidInputError, match="the current folder is gone"):
         mem.export("export.jsonl")
+
+
+def test_a_device_is_no_memory_file() -> None:
+    with pytest.raises(NotADatabaseError, match="a device, a pipe or a socket"):
+        AgentMemory("/dev/null", embedder=None)

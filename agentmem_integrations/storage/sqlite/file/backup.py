@@ -6,7 +6,8 @@ from typing import Final
 import apsw
 
 from ....errors import StorageError
-from .connections import Step, reported
+from .connections import Step
+from .sqlite_errors import reported
 
 STEP_PAGES: Final = 1_000  # copied at a time (8 MB)
 

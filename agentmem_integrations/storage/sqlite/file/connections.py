@@ -20,7 +20,7 @@ from typing import Final, Protocol, TypeVar
 import apsw
 
 from ....config import BUSY_TIMEOUT_S, MEMORY_URL, Durability
-from ....errors import ClosedError, NotADatabaseError, SchemaError, StorageError, StoreBusyError, StoreFullError
+from ....errors import ClosedError, StorageError
 from .. import bm25
 from ..statements import migrations
 from . import extension
@@ -28,13 +28,14 @@ from .fork_guard import Gate
 from .network_filesystems import warn_of_network
 from .schema import migrate, version
 from .scrub import scrub
+from .sqlite_errors import FAILURES, reported
+from .which_file import absolute, claim, file_id
 from .write_ahead_log import Checkpointer
 
 log = logging.getLogger("agentmem.storage")
 PAGE_SIZE: Final = 8_192  # seven 256-d vectors a page; 4,096 wastes a quarter of every page and loads slower
 WRITER_CACHE_KIB: Final = 65_536
 READER_CACHE_KIB: Final = 32_768  # a filter walks all rows of a scope: 40,000 chunks of documents, and no page is read twice
-FAILURES: Final = (apsw.FullError, apsw.IOError, apsw.CantOpenError, apsw.CorruptError, apsw.NoMemError)
 WAL_LIMIT: Final = 64 * 1024 * 1024  # bytes the log is cut back to after a burst
 
 
@@ -65,7 +66,7 @@ class Connections:
     def __init__(self, path: str, durability: Durability = "full", in_child: Callable[[], None] = lambda: None) -> None:
         self.path = path
         self.in_memory = path == MEMORY_URL
-        self.file = ":memory:" if self.in_memory else _absolute(path)  # the program may change its folder
+        self.file = ":memory:" if self.in_memory else absolute(path)  # the program may change its folder
         self._durability = durability
         self._in_child = in_child
         self._inherited: list[apsw.Connection] = []
@@ -74,7 +75,7 @@ class Connections:
         self._gate = Gate(self._forked)
         if not self.in_memory:
             extension.package_version()  # where it is missing, no empty file is left behind
-            _claim(Path(path))
+            claim(Path(path))
             warn_of_network(self.file)
         try:
             with reported(path):
@@ -249,7 +250,7 @@ class Connections:
 
     def _check_there(self) -> None:
         """Refuse to go on with a file that was removed or replaced: what is stored in it would be gone with the last handle."""
-        if self._there is not None and _file_id(self.file) != self._there:
+        if self._there is not None and file_id(self.file) != self._there:
             raise StorageError(
                 f"{self.path} was removed or replaced while it was open, and nothing more is stored in it: put it back, or close this "
                 "memory and open it anew"
@@ -280,7 +281,7 @@ class Connections:
         self._check_there()  # it may be opened for the second time, after a failing disk
         self._writer = self._open(WRITER_CACHE_KIB)
         if not self.in_memory:
-            self._there = _file_id(self.file)
+            self._there = file_id(self.file)
             self._checkpointer.watch(self._writer)
         return self._writer
 
@@ -333,62 +334,6 @@ def _close(connection: apsw.Connection) -> None:
         connection.close()
     except apsw.Error as error:
         log.warning("closing met an error, the log stays: %s", type(error).__name__)
-
-
-@contextmanager
-def reported(path: str) -> Iterator[None]:
-    """Turn SQLite's errors into this library's."""
-    try:
-        yield
-    except apsw.BusyError as e:
-        raise StoreBusyError(f"{path} was locked by another process for {BUSY_TIMEOUT_S:g} s: try again, or find who holds it") from e
-    except apsw.NotADBError as e:
-        raise NotADatabaseError(f"{path} is not a memory file: choose another path, or move that file away") from e
-    except UnicodeDecodeError as e:
-        raise SchemaError(f"{path} is damaged (a text in it is not UTF-8): restore a backup") from e
-    except apsw.CorruptError as e:
-        raise SchemaError(f"{path} is damaged ({e}): restore a backup") from e
-    except apsw.FullError as e:
-        raise StoreFullError(f"{path} could not be written, the disk or a quota is full: free space and try again") from e
-    except (apsw.IOError, apsw.ReadOnlyError, apsw.PermissionsError, apsw.CantOpenError) as e:
-        raise StoreFullError(f"{path} could not be written or read ({e}): check free space and permissions") from e
-    except apsw.Error as e:
-        raise StorageError(f"{path}: SQLite refused a statement ({type(e).__name__}: {e}): please report this") from e
-
-
-def _file_id(path: str) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)  # noqa: PTH116 - for every write: a Path would cost as much again
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _absolute(path: str) -> str:
-    try:
-        return str(Path(path).absolute())
-    except FileNotFoundError as e:  # the folder that the program is in was removed
-        raise StorageError(f"{path}: the current folder is gone, name the file with its whole path") from e
-
-
-def _claim(path: Path) -> None:
-    """Create the file, readable by its owner alone, or check that the path can be one.
-
-    A file that is there is not opened here: closing it would drop the locks of every connection this process has to it.
-    """
-    try:
-        if path.is_dir():
-            raise NotADatabaseError(f"{path} is a directory: name a file in it, such as {path / 'memory.db'}")
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    except FileExistsError as e:
-        if not path.exists():  # a link to nowhere: SQLite makes the file where it points
-            return
-        if not os.access(path, os.R_OK | os.W_OK):
-            raise StoreFullError(f"{path} cannot be opened for writing: check its permissions") from e
-    except FileNotFoundError as e:
-        raise StoreFullError(f"the folder {path.parent} does not exist: create it first") from e
-    except OSError as e:
-        raise StoreFullError(f"{path} cannot be opened for writing ({e.strerror}): check its permissions") from e
 
 
 def _patience(seconds: float = BUSY_TIMEOUT_S) -> Callable[[int], bool]:

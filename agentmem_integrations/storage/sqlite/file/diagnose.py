@@ -11,9 +11,10 @@ import apsw
 from ....models import Identity
 from ..statements import migrations, query
 from . import extension
-from .connections import WAL_LIMIT, reported
+from .connections import WAL_LIMIT
 from .network_filesystems import network_filesystem
 from .schema import version
+from .sqlite_errors import reported
 
 LONG_LOG: Final = 4 * WAL_LIMIT
 """Bytes of a log that is not being cut: it grows to `WAL_LIMIT` in a burst, and a little beyond beside a reader."""
