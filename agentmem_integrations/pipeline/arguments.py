@@ -155,11 +155,14 @@ def read_metadata(value: Any) -> dict[str, Any]:
 
 
 def _blamed(metadata: Mapping[Any, Any]) -> str | None:
-    """Return what is wrong with the first value that is refused, by its key; None if it is none of them, or they are too large together."""
+    """Return what is wrong with the first value that is refused; None if it is none of them, or they are too large together.
+
+    By its place: a key may be a secret, as every word of a memory may.
+    """
     room = METADATA_LIMIT
-    for key, item in metadata.items():
+    for place, item in enumerate(metadata.values(), 1):
         try:
-            room -= check_json(item, f"metadata[{shown(key)}]", METADATA_LIMIT)
+            room -= check_json(item, f"value {place} of the metadata", METADATA_LIMIT)
         except FilterError as e:
             return str(e)
         if room < 0:  # without end, perhaps
