@@ -11,7 +11,7 @@ from .config import MEMORY_URL, PATH_LIMIT, Durability, FollowUps, Mode, Setting
 from .embedding.given_vectors import GivenEmbedder, GivenVectors
 from .embedding.vector_cache import CachedEmbedder, VectorCache
 from .engine import Engine, Mind, Room
-from .errors import InvalidInputError, NotFoundError, StorageError, shown
+from .errors import ClosedError, InvalidInputError, NotFoundError, StorageError, shown
 from .model_specs import chat_model, named_reranker, open_model
 from .models import Identity, Memory, Scope
 from .pipeline.add import AddHallway
@@ -105,7 +105,11 @@ def _mind(spec: Any, engine: Engine, writing: Writing, namespace: str) -> Mind |
     model = chat_model(spec, loop)
 
     async def offload(work: Callable[[], Any]) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(engine.executor, work)
+        try:
+            working = asyncio.get_running_loop().run_in_executor(engine.executor, work)
+        except RuntimeError as error:  # what it is about is in the file, for whoever opens it next
+            raise ClosedError("the program is ending: no more work is begun") from error
+        return await working
 
     def make() -> "tuple[CachingReasoner, Jobs]":
         from .llm.reasoner import CachingReasoner

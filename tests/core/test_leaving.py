@@ -125,3 +125,21 @@ def test_leaving_without_close_neither_hangs_nor_loses(path: str, opened: Opened
     there = {m.text for m in opened(path, embedder=HashEmbedder()).list(user_id="ana", limit=10_000)}
     assert set(lines) <= there
     is_sound(path)
+
+
+UNDRAWN = """
+import sys
+from agentmem_integrations import AgentMemory
+from agentmem_integrations.testing.chat import RuleChat
+
+mem = AgentMemory(sys.argv[1], llm=RuleChat(), mode="intelligent")
+for n in range(20):
+    mem.add(f"I live in Town{n}", user_id="ana", wait=False)
+"""
+
+
+@pytest.mark.parametrize("again", range(4))
+def test_leaving_facts_undrawn_is_no_trouble_to_be_told(path: str, opened: Opened, again: int) -> None:
+    left = subprocess.run([sys.executable, "-c", UNDRAWN, path], capture_output=True, text=True, timeout=60, check=False)
+    assert (left.returncode, left.stderr) == (0, "")
+    assert opened(path, embedder="static").stats()["memories"] >= 20

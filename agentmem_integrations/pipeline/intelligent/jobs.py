@@ -157,7 +157,7 @@ class Jobs:
 
     def _ended(self, name: str, done: "asyncio.Task[Understood]") -> None:
         self._gone(name)
-        if not done.cancelled() and (error := done.exception()) is not None:
+        if not done.cancelled() and (error := done.exception()) is not None and not isinstance(error, ClosedError):
             log.warning("a job of %s failed: %s", self._namespace, type(error).__name__)
 
     def _gone(self, name: str) -> None:
@@ -204,6 +204,8 @@ class Jobs:
                             self._begin(job.id, job.scope, job.memories, job.attempts)
                 if self._active:
                     await self._writing.arun(Write([Renew(list(self._active), datetime.now(UTC) + LEASE)], one))
+            except ClosedError:  # what is owed is in the file, for whoever opens it next
+                return
             except AgentMemError as error:  # a task's edge: nobody is there to be told but the log
                 log.warning("owed extractions of %s wait: %s", self._namespace, type(error).__name__)
             self._wake.clear()
