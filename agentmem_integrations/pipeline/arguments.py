@@ -79,6 +79,14 @@ def read_text(text: Any, limit: int, truncate: bool = False) -> str:
     return str(text)
 
 
+def words_of(content: Any) -> Any:
+    """Return the text of a message's content, which chat APIs also send as a list of parts."""
+    if not isinstance(content, list):
+        return content
+    parts = [p if isinstance(p, str) else p.get("text") for p in content if isinstance(p, str | Mapping)]
+    return "\n".join(p for p in parts if isinstance(p, str))
+
+
 def read_question(text: Any, limit: int) -> str:
     """Return the words of a question.
 

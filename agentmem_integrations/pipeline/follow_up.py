@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from ..errors import InvalidInputError
-from .arguments import read_text
+from .arguments import read_text, words_of
 
 LOOKED_BACK: Final = 6
 """Messages of the running conversation that are looked at, the last ones."""
@@ -75,15 +75,19 @@ def read_history(value: Any, limit: int) -> list[str]:
         return []
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
         raise InvalidInputError(f"history is a {type(value).__name__}: pass a list of messages, oldest first")
-    return [_text(message, limit) for message in value]
+    return [text for message in value if (text := _text(message, limit))]
 
 
 def _text(message: Any, limit: int) -> str:
+    """Return the words of a message; none of one that only calls tools."""
     if isinstance(message, Mapping):
-        message = message.get("content", message.get("text"))
-    elif not isinstance(message, str):
-        message = getattr(message, "content", message)
-    return read_text(message, limit, truncate=True)
+        told = message["content"] if "content" in message else message.get("text", message)
+    else:
+        told = message if isinstance(message, str) else getattr(message, "content", message)
+    words = words_of(told)
+    if (told is None and told is not message) or (isinstance(words, str) and not words.strip()):
+        return ""
+    return read_text(words, limit, truncate=True)
 
 
 def follows_up(question: str) -> bool:

@@ -8,7 +8,18 @@ from typing import Any, Final
 from ..errors import InvalidInputError, ScopeError, TextError, shown
 from ..models import SHARED, Identity, UserId
 from ..ports import Vector
-from .arguments import read_expiry, read_fraction, read_kind, read_metadata, read_moment, read_name, read_text, read_value, read_vector
+from .arguments import (
+    read_expiry,
+    read_fraction,
+    read_kind,
+    read_metadata,
+    read_moment,
+    read_name,
+    read_text,
+    read_value,
+    read_vector,
+    words_of,
+)
 
 ITEM_KEYS: Final = frozenset(
     "content text id role name timestamp user_id session_id agent_id metadata kind importance ttl expires_at vector value".split()
@@ -87,7 +98,7 @@ def episode_of(item: Item, common: Common) -> Episode | None:
     if (user := own.get("user_id")) is not None and (user if user is SHARED else read_name(user, "user_id")) != common.user_id:
         raise ScopeError(f"the item says user_id={shown(user)}, the call {shown(common.user_id)}: use one call for each user")
     merged = {**common.fields, **{k: v for k, v in own.items() if v is not None}}
-    text = _words(merged.get("content", merged.get("text")))
+    text = words_of(merged.get("content", merged.get("text")))
     metadata = merged.get("metadata")
     if (given := common.fields.get("metadata")) is not None and metadata is not given:
         metadata = {**read_metadata(given), **read_metadata(metadata)}
@@ -143,11 +154,3 @@ def _no_item(item: Any) -> TextError:
 
 def _is_empty(value: Any) -> bool:
     return value is None or (isinstance(value, Sized) and not len(value))
-
-
-def _words(content: Any) -> Any:
-    """Return the text of a message's content, which chat APIs also send as a list of parts."""
-    if not isinstance(content, list):
-        return content
-    parts = [p if isinstance(p, str) else p.get("text") for p in content if isinstance(p, str | Mapping)]
-    return "\n".join(p for p in parts if isinstance(p, str))

@@ -1,6 +1,7 @@
 """Questions that only make sense after what was said before, and hits that must fit into a context."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -101,6 +102,12 @@ def test_a_question_that_stands_by_itself_is_left_as_it_is(question: str) -> Non
 
 def test_messages_may_be_dicts(mem: AgentMemory) -> None:
     history = [{"role": "user", "content": "Tell me about Maria."}, {"role": "assistant", "content": "A nice person."}]
+    assert "Seville" in mem.search("Where does she live?", user_id="eva", k=1, history=history)[0].memory.text
+
+
+@pytest.mark.parametrize("wordless", ["", {"role": "assistant", "content": None}, {"role": "assistant", "content": ""}, {"content": []}])
+def test_messages_without_words_are_passed_over(mem: AgentMemory, wordless: Any) -> None:
+    history = [{"role": "user", "content": [{"type": "text", "text": "Tell me about Maria."}]}, wordless]
     assert "Seville" in mem.search("Where does she live?", user_id="eva", k=1, history=history)[0].memory.text
 
 
