@@ -1,7 +1,7 @@
 """Agents with a memory: how they are made and run, and what their model was shown."""
 
 import json
-from typing import Any
+from typing import Any, TypedDict
 
 from langchain.agents import create_agent
 from langchain_core.messages import BaseMessage, SystemMessage
@@ -10,6 +10,12 @@ from agentmem_integrations import AgentMemory
 from agentmem_integrations.langchain import MemoryMiddleware
 from agentmem_integrations.langchain.memory_prompt import CLOSING, OPENING, OTHERS
 from agentmem_integrations.testing.langchain_model import ScriptedChatModel
+
+
+class Context(TypedDict):
+    """What an application passes beside the messages."""
+
+    user_id: str
 
 
 def agent_of(script: Any, middleware: MemoryMiddleware, **options: Any) -> Any:

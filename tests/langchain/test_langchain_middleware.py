@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agent_runs import agent_of, memories_in, run_of, says, system_of, texts
+from agent_runs import Context, agent_of, memories_in, run_of, says, system_of, texts
 from langchain.agents import create_agent
 from langchain.agents.middleware import HumanInTheLoopMiddleware, SummarizationMiddleware
 from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage, SystemMessage
@@ -175,7 +175,7 @@ def test_a_run_that_names_nobody_is_refused_and_nothing_is_stored(mem: AgentMemo
 
 
 def test_the_owner_may_come_from_the_context(mem: AgentMemory) -> None:
-    agent = agent_of(["Hi.", "Hi."], MemoryMiddleware(mem), context_schema=dict[str, Any])
+    agent = agent_of(["Hi.", "Hi."], MemoryMiddleware(mem), context_schema=Context)
     agent.invoke(says("I moved to Lisbon"), context={"user_id": "ana"})
     assert texts(mem) == ["I moved to Lisbon", "Hi."]
     with pytest.raises(ScopeError, match="two owners, 'ana' and 'ben'"):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from agent_runs import run_of, says, texts
+from agent_runs import Context, run_of, says, texts
 from langchain.agents import create_agent
 from langchain_core.tools import BaseTool
 from langchain_tests.integration_tests import ToolsIntegrationTests
@@ -210,14 +210,14 @@ def test_nor_where_a_tool_is_called_outside_of_agents(tools: dict[str, BaseTool]
 
 def test_the_user_may_come_from_the_context_of_a_run(mem: AgentMemory) -> None:
     script = [calling("remember", text="Ana likes tea"), "Done."]
-    agent = create_agent(ScriptedChatModel(script=script), tools=memory_tools(mem), context_schema=dict[str, Any])
+    agent = create_agent(ScriptedChatModel(script=script), tools=memory_tools(mem), context_schema=Context)
     agent.invoke(says("Remember that I like tea"), context={"user_id": "ana"})
     assert texts(mem) == ["Ana likes tea"]
 
 
 async def test_in_an_async_agent_too(mem: AgentMemory) -> None:
     script = [calling("remember", text="Ana likes tea"), calling("recall", "call-2", query="tea"), "Done."]
-    agent = create_agent(ScriptedChatModel(script=script), tools=memory_tools(mem), context_schema=dict[str, Any])
+    agent = create_agent(ScriptedChatModel(script=script), tools=memory_tools(mem), context_schema=Context)
     result = await agent.ainvoke(says("Remember that I like tea"), context={"user_id": "ana"})
     assert "Ana likes tea" in result["messages"][-2].text
 
